@@ -1,0 +1,94 @@
+# Two commands are enough: `make demo` renders a video, `make test` runs the tests.
+# Both set up what they need in ./.venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# uv installs four times faster than pip. Where it cannot reach a registry that only pip is
+# configured for, pip does the same from the same lock.
+define install
+	@echo "Installing $(1) (a minute or so the first time) …"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r $(1) \
+	  || { echo "uv could not install $(1); using pip instead."; \
+	       $(BIN)/python -m pip install -q --no-deps --require-hashes -r $(1); }
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+endef
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP)-venv: requirements-setup.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; set PYTHON=… to one."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock
+	@touch $@
+
+$(STAMP)-runtime: $(STAMP)-venv requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+	@touch $@
+
+$(STAMP)-dev: $(STAMP)-venv requirements-dev.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $@ $(STAMP)-runtime
+
+.PHONY: setup setup-dev
+setup: $(STAMP)-runtime ## Set up what rendering needs
+setup-dev: $(STAMP)-dev ## Set up what developing needs
+
+.PHONY: demo
+demo: $(STAMP)-runtime ## Render the ten-question example into a finished video
+	@$(BIN)/trivia render examples/ten_questions.json
+
+.PHONY: test
+test: $(STAMP)-dev ## Run the tests
+	@$(BIN)/python -m tests.programs
+	@$(BIN)/python -m pytest -n 2 -m "not faults and not load"
+
+.PHONY: lint
+lint: $(STAMP)-dev ## Check formatting, types and layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP)-dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: faults
+faults: $(STAMP)-dev ## Kill, stall and damage things: the slow fault suite
+	@$(BIN)/python -m tests.programs
+	@$(BIN)/python -m pytest -m faults
+
+.PHONY: load
+load: $(STAMP)-dev ## Many jobs at once
+	@$(BIN)/python -m pytest -m load
+
+.PHONY: bench
+bench: $(STAMP)-dev ## Measure the cost of a render beside a bare encode
+	@$(BIN)/python -m bench.full_encode
+
+.PHONY: images
+images: $(STAMP)-dev ## Draw the contact sheets of docs/images again
+	@$(BIN)/python -m bench.contact_sheets
+
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: lock
+lock: $(STAMP)-venv ## Resolve the dependencies again
+	@$(LOCK) requirements-setup.in -o requirements-setup.lock
+	@$(LOCK) pyproject.toml -o requirements.lock
+	@$(LOCK) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove rendered work and caches; the environment stays
+	@rm -rf .trivia .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/out
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

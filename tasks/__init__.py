@@ -1,0 +1,1 @@
+"""One task a file: retries, cache policy, limits and one library call."""

@@ -1,0 +1,1 @@
+"""FFmpeg: profiles, pure argument builders, encoder probe, runners, assembly."""

@@ -1,0 +1,187 @@
+"""The one error tree. Each error has a code, evidence, a remedy, and knows if a retry can help."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from trivia_render.models.problems import Problem
+
+
+class TriviaRenderError(Exception):
+    """Base of every failure. `str()` reads: what happened, the evidence, the remedy."""
+
+    code: ClassVar[str] = "failed"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, remedy: str, evidence: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.evidence = evidence
+
+    def __str__(self) -> str:
+        evidence = f"\n{self.evidence.rstrip()}" if self.evidence else ""
+        return f"{self.message}{evidence}\n{self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments do not survive the default pickling between processes.
+        return _rebuild, (type(self), self.message, self.remedy, self.evidence)
+
+
+def _rebuild(cls: type[TriviaRenderError], message: str, remedy: str, evidence: str) -> TriviaRenderError:
+    error = cls.__new__(cls)
+    TriviaRenderError.__init__(error, message, remedy=remedy, evidence=evidence)
+    return error
+
+
+class BadInputError(TriviaRenderError):
+    """What the operator handed over cannot be used as it is."""
+
+    code = "bad_input"
+
+
+class ConfigInvalidError(BadInputError):
+    """A job config has problems: all of them, each with its JSON path and remedy, in `problems`."""
+
+    code = "config_invalid"
+
+    def __init__(self, problems: "Sequence[Problem]", *, source: str = "job config") -> None:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{source} has {count}:", evidence=lines, remedy="Correct them and submit it again.")
+        self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+
+class ThemeInvalidError(BadInputError):
+    """A theme's name is unknown, or its data or an override cannot be used."""
+
+    code = "theme_invalid"
+
+
+class TextDoesNotFitError(BadInputError):
+    """A text cannot be set at the smallest allowed size in its box."""
+
+    code = "text_does_not_fit"
+
+
+class AssetInvalidError(BadInputError):
+    """An image or sound named by a config is missing, too large, or not what it says."""
+
+    code = "asset_invalid"
+
+
+class LanguageNotSpokenError(BadInputError):
+    """The chosen voice cannot speak the config's language."""
+
+    code = "language_not_spoken"
+
+
+class JobConflictError(BadInputError):
+    """The job id belongs to another config, or another run holds the job."""
+
+    code = "job_conflict"
+
+
+class SpeechError(TriviaRenderError):
+    """A voice did not produce speech."""
+
+    code = "speech_failed"
+
+
+class SpeechTooLongError(BadInputError):
+    """A text is over the size that the voice takes in one request and cannot be split."""
+
+    code = "speech_too_long"
+
+
+class SpeechUnavailableError(SpeechError):
+    """The speech service cannot be reached or answered with a passing fault."""
+
+    code = "speech_unavailable"
+    retryable = True
+
+
+class SpeechQuotaError(SpeechError):
+    """The speech service's quota is used up for now."""
+
+    code = "speech_quota"
+    retryable = True
+
+
+class EncodeError(TriviaRenderError):
+    """FFmpeg did not produce what it was asked for; the evidence holds its last lines."""
+
+    code = "encode_failed"
+    retryable = True
+
+
+class EncodeStalledError(EncodeError):
+    """FFmpeg made no progress within the limit and was ended."""
+
+    code = "encode_stalled"
+
+
+class EncoderUnavailableError(TriviaRenderError):
+    """The forced encoder does not work on this machine."""
+
+    code = "encoder_unavailable"
+
+
+class ClipMismatchError(TriviaRenderError):
+    """Clips of one video differ in their stream parameters and must not be joined."""
+
+    code = "clip_mismatch"
+    retryable = True
+
+
+class VideoOutOfSpecError(TriviaRenderError):
+    """A finished file does not measure as it must (frames, keyframes, durations, loudness)."""
+
+    code = "video_out_of_spec"
+
+
+class StoreError(TriviaRenderError):
+    """An object could not be read or written."""
+
+    code = "store_failed"
+
+
+class ObjectMissingError(StoreError):
+    """No object has this name."""
+
+    code = "object_missing"
+
+
+class ObjectDamagedError(StoreError):
+    """An object's size or checksum is not what was recorded."""
+
+    code = "object_damaged"
+    retryable = True
+
+
+class PreconditionFailedError(StoreError):
+    """The object changed since it was read, or exists although it must not."""
+
+    code = "precondition_failed"
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be reached or answered with a passing fault."""
+
+    code = "store_unavailable"
+    retryable = True
+
+
+class LeaseLostError(TriviaRenderError):
+    """Another run has taken the job over; this one must not publish."""
+
+    code = "lease_lost"
+
+
+class ProgramMissingError(TriviaRenderError):
+    """A program or package that this machine should have is not there."""
+
+    code = "program_missing"

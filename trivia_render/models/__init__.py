@@ -1,0 +1,1 @@
+"""Frozen models shared by every room. No I/O."""

@@ -1,0 +1,109 @@
+"""What was made: clip results, status and manifest. Small JSON, kept in the store."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trivia_render.models.base import Model
+from trivia_render.models.formats import FormatName
+from trivia_render.models.plan import EncoderSpec, Fallback, VoiceSpec
+from trivia_render.models.timeline import Timeline
+
+
+class ObjectRef(Model):
+    """An object in the store and what it must be. `crc32c` is base64, big-endian, as GCS gives it."""
+
+    key: str
+    size_bytes: int = Field(ge=0)
+    crc32c: str
+
+
+class ClipResult(Model):
+    """A rendered clip: where its pictures and its sound are."""
+
+    clip_key: str
+    label: str
+    frames: int
+    timeline: Timeline
+    video: ObjectRef
+    audio: ObjectRef
+    parameter_sets_sha256: str = Field(description="Hash of the stream's SPS and PPS.")
+    seconds: dict[str, float] = Field(description="Wall seconds per stage.")
+
+
+class Chapter(Model):
+    """A chapter of the finished video; its title never gives an answer away."""
+
+    title: str
+    start_seconds: float
+    end_seconds: float
+
+
+JobState = Literal["pending", "running", "completed", "failed"]
+
+
+class JobStatus(Model):
+    """`status.json`: what the job is doing, for people and for other machines."""
+
+    channel: str
+    job_id: str
+    state: JobState
+    attempt: int = Field(ge=0)
+    crashes: int = Field(default=0, ge=0)
+    worker_id: str | None = None
+    flow_run_id: str | None = None
+    clips_done: int = Field(default=0, ge=0)
+    clips_total: int = Field(default=0, ge=0)
+    config_sha256: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    updated_at: datetime
+    finished_at: datetime | None = None
+    manifest_uri: str | None = None
+
+
+class VideoRecord(Model):
+    """One finished video in the manifest."""
+
+    format: FormatName
+    width: int
+    height: int
+    frames: int
+    duration_seconds: float
+    video: ObjectRef
+    sha256: str = Field(description="Of the video file, hex.")
+    captions: dict[str, ObjectRef]
+    thumbnail: ObjectRef
+    chapters: tuple[Chapter, ...]
+    integrated_lufs: float | None = Field(description="Measured on the AAC; None for a silent job.")
+    true_peak_dbtp: float | None
+    silent: bool
+    clip_keys: tuple[str, ...]
+
+
+class Manifest(Model):
+    """`manifest.json`: the commit of a job. Readers follow nothing else."""
+
+    channel: str
+    job_id: str
+    attempt: int
+    title: str
+    config_sha256: str
+    engine_version: str
+    encoder: EncoderSpec
+    strategy: Literal["full", "spliced"]
+    voice: VoiceSpec
+    language: str
+    fallbacks: tuple[Fallback, ...]
+    videos: tuple[VideoRecord, ...]
+    stage_seconds: dict[str, float]
+    clips_rendered: int
+    clips_reused: int
+    cost_usd: float | None = Field(description="None where the machine's price is not known.")
+    worker_id: str
+    flow_run_id: str | None
+    published_at: datetime
+    metadata: dict[str, Any]

@@ -1,0 +1,1 @@
+"""Plan, render clips, assemble, publish, over passed-in ports."""

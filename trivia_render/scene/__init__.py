@@ -1,0 +1,1 @@
+"""Pictures: themes, layout, text fitting, timeline, drawing to frames."""

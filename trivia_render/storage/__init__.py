@@ -1,0 +1,1 @@
+"""The local folder and the bucket behind one port; keys."""
