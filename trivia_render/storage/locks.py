@@ -26,8 +26,9 @@ class HeldLock:
     def stamp(self, path: Path, *, over: os.stat_result | None) -> None:
         """Give a file, about to become an object, a modification time greater than any handed out before.
 
-        That time is the object's generation. The last one is kept in the lock file, so that it is not handed out again after the object was
-        deleted, the clock was set back, or the file system rounded it. Raises StoreError.
+        That time is the object's generation. The last one is kept in the lock file, so that it is not
+        handed out again after the object was deleted, the clock was set back, or the file system rounded
+        it. Raises StoreError.
         """
         recorded = os.pread(self._descriptor, 20, 0)
         last = max(int(recorded) if recorded.isdigit() else 0, over.st_mtime_ns if over else 0)
