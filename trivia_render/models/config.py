@@ -78,15 +78,21 @@ class Soundtrack(Model):
     """The music bed under the voice."""
 
     source: Literal["upbeat", "calm", "suspense", "none"] = "upbeat"
-    gain_db: Annotated[Seconds, Field(ge=-60, le=6)] = -19.0
-    ducking_db: Annotated[Seconds, Field(ge=0, le=30)] = 9.0
+    gain_db: Annotated[
+        Seconds, Field(ge=-60, le=6, description="Against the narration: at 0 the music is as loud.")
+    ] = -7.0
+    ducking_db: Annotated[
+        Seconds, Field(ge=0, le=30, description="How much softer the music is while someone speaks.")
+    ] = 9.0
 
 
 class SoundEffects(Model):
     """Ticks, accents and the reveal sting."""
 
     enabled: bool = True
-    gain_db: Annotated[Seconds, Field(ge=-60, le=6)] = -9.0
+    gain_db: Annotated[
+        Seconds, Field(ge=-60, le=6, description="Against the narration: at 0 the sting is as loud.")
+    ] = -5.0
 
 
 class Loudness(Model):

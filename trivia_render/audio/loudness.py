@@ -1,0 +1,137 @@
+"""Bring a master to its loudness, and prove it on the encoded file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from trivia_render.audio.kweighting import Power, integrated_lufs, weighted_power
+from trivia_render.audio.limiter import Limiting, apply, block_peaks, limiting
+from trivia_render.audio.mix import is_silent
+from trivia_render.audio.tones import db_to_gain
+from trivia_render.errors import VideoOutOfSpecError
+from trivia_render.models.config import Loudness
+from trivia_render.models.ports import Samples
+
+#: The integrated loudness may miss its target by so much, as EBU R 128 (2014) allows live programmes ±1 LU
+#: and others ±0.5 LU.
+TOLERANCE_LU = 0.5
+#: A lossy codec moves peaks: the limiter holds them so far under what the AAC may reach.
+RESERVE_DB = 0.5
+#: Encodes until the file measures right. Two do for real programmes; each pass learns from the last.
+MAX_PASSES = 5
+#: No master is driven further into the limiter than this: what needs more is clicks and silence.
+MAX_LIMITING_DB = 24.0
+
+
+class Reading(Protocol):
+    """What a meter says of a file. `integrated_lufs` is None where nothing passes its gate."""
+
+    @property
+    def integrated_lufs(self) -> float | None: ...  # noqa: D102 - said above
+    @property
+    def true_peak_dbtp(self) -> float | None: ...  # noqa: D102
+
+
+class FinishedSound(NamedTuple):
+    """The encoded sound and its measures. A silent one has none and is exempt from the target."""
+
+    path: Path
+    integrated_lufs: float | None
+    true_peak_dbtp: float | None
+    passes: int
+    silent: bool
+
+
+def finish(
+    master: Samples,
+    *,
+    target: Loudness,
+    encode: Callable[[Samples], Path],
+    measure: Callable[[Path], Reading],
+) -> FinishedSound:
+    """Gain, limit, encode and measure a (2, n) master until the file meets the target.
+
+    `encode` writes the AAC file, over an earlier one if need be; `measure` reads the file's integrated
+    loudness and true peak. Raises VideoOutOfSpecError when the target cannot be met, and whatever the two
+    raise.
+    """
+    if is_silent(master):
+        return FinishedSound(encode(master), None, None, passes=1, silent=True)
+    loudness = target.integrated_lufs
+    ceiling = target.true_peak_dbtp - RESERVE_DB
+    drive = _Drive(master)
+    readings: list[str] = []
+    for passes in range(1, MAX_PASSES + 1):
+        path = encode(apply(drive.to(loudness, ceiling_dbtp=ceiling), master))
+        reading = measure(path)
+        lufs, peak = reading.integrated_lufs, reading.true_peak_dbtp
+        if lufs is None or peak is None:
+            raise _out_of_spec(target, ["no loudness could be measured"])
+        readings.append(f"pass {passes}: {lufs:.1f} LUFS, {peak:.1f} dBTP")
+        miss, over = target.integrated_lufs - lufs, peak - target.true_peak_dbtp
+        if abs(miss) <= TOLERANCE_LU and over <= 0:
+            return FinishedSound(path, lufs, peak, passes=passes, silent=False)
+        if abs(miss) > TOLERANCE_LU / 2:
+            loudness += miss
+        if over > 0:
+            ceiling -= over + 0.1  # readings are rounded to 0.1 dB
+    raise _out_of_spec(target, readings)
+
+
+class _Drive:
+    """Find the gain for a loudness from measures taken once: weighted power and peaks of each block."""
+
+    def __init__(self, master: Samples) -> None:
+        self._master = master
+        # The absolute gate is for silence, not for masters that were recorded low: measure at full scale.
+        self._lift = 1.0 / max(float(master.max()), -float(master.min()))
+        self._power: Power = weighted_power(master)
+        self._power *= self._lift**2
+        self._peaks_known_above = float("inf")
+
+    def to(self, lufs: float, *, ceiling_dbtp: float) -> Limiting:
+        """Return the least drive that reaches the loudness under the ceiling, or the most allowed."""
+        loudness = integrated_lufs(self._power)
+        if loudness is None:
+            raise VideoOutOfSpecError(
+                "The sound has no measurable loudness: it is shorter than 0.4 s or only clicks.",
+                remedy="Turn the music or the narration on, or the sound effects off.",
+            )
+        low = lufs - loudness
+        high = low + MAX_LIMITING_DB
+        # Without limiting the gain is known. Limiting takes loudness away, which more drive gives back.
+        trial, gain = low, self._limited(low, ceiling_dbtp)
+        for _ in range(16):
+            miss = lufs - self._loudness_under(gain, trial)
+            if abs(miss) < 0.02:
+                break
+            low, high = (trial, high) if miss > 0 else (low, trial)
+            # A step by what is missing lands close while little is limited; else the middle does.
+            step = trial + 1.5 * miss
+            trial = step if low < step < high else (low + high) / 2
+            gain = self._limited(trial, ceiling_dbtp)
+        return gain
+
+    def _limited(self, drive_db: float, ceiling_dbtp: float) -> Limiting:
+        drive = db_to_gain(drive_db) * self._lift
+        threshold = db_to_gain(ceiling_dbtp) / drive
+        if threshold < self._peaks_known_above:
+            # A little lower than asked, so that the next steps of the search find their peaks known.
+            self._peaks_known_above = threshold / db_to_gain(2.0)
+            self._peaks = block_peaks(self._master, above=self._peaks_known_above)
+        return limiting(self._peaks, drive=drive, ceiling_dbtp=ceiling_dbtp)
+
+    def _loudness_under(self, gain: Limiting, drive_db: float) -> float:
+        # The curve moves in milliseconds, the weighting filter rings for less: their order hardly matters.
+        curve = (gain.curve[:-1] + gain.curve[1:]) / 2
+        loudness = integrated_lufs(self._power * (curve * db_to_gain(drive_db)) ** 2)
+        return float("-inf") if loudness is None else loudness
+
+
+def _out_of_spec(target: Loudness, readings: list[str]) -> VideoOutOfSpecError:
+    return VideoOutOfSpecError(
+        f"The sound cannot be brought to {target.integrated_lufs:g} ±{TOLERANCE_LU} LUFS "
+        f"at {target.true_peak_dbtp:g} dBTP or less.",
+        evidence="\n".join(readings),
+        remedy="Lower `loudness.integrated_lufs`, or give the video more than effects: music or narration.",
+    )
