@@ -185,3 +185,9 @@ class ProgramMissingError(TriviaRenderError):
     """A program or package that this machine should have is not there."""
 
     code = "program_missing"
+
+
+class WorkflowServerError(TriviaRenderError):
+    """Prefect's server, which a flow needs, is not there."""
+
+    code = "workflow_server_unavailable"
