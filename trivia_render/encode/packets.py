@@ -1,0 +1,79 @@
+"""Read a video stream's packets without decoding them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import av.error
+
+from trivia_render.encode.h264 import is_idr, parameter_sets_sha256
+from trivia_render.errors import VideoOutOfSpecError
+from trivia_render.models.formats import FPS
+
+
+class VideoPackets(NamedTuple):
+    """What a stream's packets say. Times are in frames, in the order of the file."""
+
+    pts: tuple[int, ...]
+    dts: tuple[int, ...]
+    keyframes: tuple[int, ...]
+    #: Pictures that are an IDR, whether the file calls them keyframes or not.
+    idr_frames: tuple[int, ...]
+    parameter_sets_sha256: str
+
+    @property
+    def frames(self) -> int:
+        """How many pictures there are."""
+        return len(self.pts)
+
+
+def read_video_packets(path: Path) -> VideoPackets:
+    """Walk through a file's H.264 stream. Raises VideoOutOfSpecError where there is none."""
+    try:
+        with av.open(path, mode="r") as container:
+            if not container.streams.video:
+                raise unreadable(path, "it has no video stream")
+            return walk(container)
+    except (av.error.FFmpegError, OSError) as error:
+        raise unreadable(path, str(error)) from error
+
+
+def walk(container: av.container.InputContainer) -> VideoPackets:
+    """Read the first video stream of an open file to its end."""
+    stream = container.streams.video[0]
+    extradata = stream.codec_context.extradata
+    if stream.codec_context.name != "h264" or not extradata:
+        raise unreadable(Path(container.name), f"its video is {stream.codec_context.name}, not H.264 in MP4")
+    pts: list[int] = []
+    dts: list[int] = []
+    keyframes: list[int] = []
+    idr_frames: list[int] = []
+    for packet in container.demux(stream):
+        if packet.size == 0:  # the end
+            continue
+        if packet.pts is None or packet.dts is None or stream.time_base is None:
+            raise unreadable(Path(container.name), "a picture has no time")
+        ticks_per_frame = 1 / (stream.time_base * FPS)
+        frame, rest = divmod(packet.pts, ticks_per_frame)
+        decoded_at, dts_rest = divmod(packet.dts, ticks_per_frame)
+        if rest or dts_rest:
+            raise unreadable(
+                Path(container.name), f"picture {len(pts)} is not on the grid of {FPS} frames a second"
+            )
+        pts.append(int(frame))
+        dts.append(int(decoded_at))
+        if packet.is_keyframe:
+            keyframes.append(int(frame))
+        if is_idr(memoryview(packet)):
+            idr_frames.append(int(frame))
+    return VideoPackets(
+        tuple(pts), tuple(dts), tuple(keyframes), tuple(idr_frames), parameter_sets_sha256(extradata)
+    )
+
+
+def unreadable(path: Path, why: str) -> VideoOutOfSpecError:
+    """The error for a file that is not what an encoder of ours writes."""
+    return VideoOutOfSpecError(
+        f"{path.name} is not a video as it must be: {why}.",
+        remedy="Render it again; if it happens again, run `trivia doctor` and report the FFmpeg build.",
+    )

@@ -1,0 +1,263 @@
+"""One FFmpeg process under watch: fed, drained, timed, and ended with everything it started.
+
+One thread does it all: whenever it waits, it waits for the input to take more, for messages and for
+progress at once, so that no full pipe can lock the two processes.
+"""
+
+import contextlib
+import fcntl
+import os
+import selectors
+import shutil
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired, run
+from time import monotonic
+from types import TracebackType
+from typing import Final, Self
+
+from trivia_render.errors import EncodeError, EncodeStalledError, ProgramMissingError
+
+#: Standard error that is kept; of more, the end. A loudness reading of an hour of sound stays under it.
+_KEPT_BYTES: Final = 4 << 20
+_EVIDENCE_LINES: Final = 15
+#: How often the process is asked whether it still runs while it says nothing.
+_LOOK_SECONDS: Final = 0.5
+#: An unprivileged process may have this much in a pipe on Linux (/proc/sys/fs/pipe-max-size).
+_PIPE_BYTES: Final = 1 << 20
+#: What tells in `-progress` that work was done. The rest changes with the clock alone.
+_PROGRESS_KEYS: Final = (b"frame", b"total_size", b"out_time_us")
+
+
+@lru_cache(maxsize=1)
+def _death_wrapper() -> tuple[str, ...]:
+    """Return a command prefix by which the kernel kills the child when this process dies, or nothing.
+
+    util-linux's `setpriv` sets PR_SET_PDEATHSIG and then becomes the program. Setting it in Python between
+    fork and exec would run the fork handlers of every library, gRPC's among them. Without it (macOS) a
+    child that waits for frames still ends: its standard input closes with us.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    if setpriv is None:
+        return ()
+    prefix = (setpriv, "--pdeathsig", "KILL")
+    understood = run([*prefix, "true"], stdin=DEVNULL, capture_output=True, check=False).returncode == 0
+    return prefix if understood else ()
+
+
+class WatchedProcess:
+    """A running FFmpeg. As a context manager it never outlives its block, whatever happens there."""
+
+    def __init__(
+        self,
+        program: Path,
+        arguments: Sequence[str],
+        *,
+        purpose: str,
+        environment: Mapping[str, str],
+        stall_timeout_seconds: float,
+        fed: bool,
+    ) -> None:
+        self._purpose = purpose
+        self._limit_seconds = stall_timeout_seconds
+        self._stderr = bytearray()
+        self._progress_tail = b""
+        self._progress: dict[bytes, bytes] = {}
+        self._cancelled = False
+        progress_read, progress_write = os.pipe()
+        command = [
+            *_death_wrapper(),
+            str(program),
+            *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y"),
+            *("-progress", f"pipe:{progress_write}"),
+            *arguments,
+        ]
+        try:
+            self._process = Popen(
+                command,
+                stdin=PIPE if fed else DEVNULL,
+                stdout=DEVNULL,
+                stderr=PIPE,
+                bufsize=0,
+                env=dict(environment),
+                pass_fds=(progress_write,),
+                # A group of its own: Ctrl-C in the terminal reaches us alone, and we end the whole group.
+                process_group=0,
+            )
+        except OSError as error:
+            os.close(progress_read)
+            raise ProgramMissingError(
+                f"FFmpeg cannot be started for {purpose}: {error.strerror}: {program}",
+                remedy="Set TRIVIA_FFMPEG to a working ffmpeg, or unset it to use the packaged one.",
+            ) from error
+        finally:
+            os.close(progress_write)
+        self._progress_pipe = os.fdopen(progress_read, "rb", buffering=0)
+        self._selector = selectors.DefaultSelector()
+        self._last_progress = monotonic()
+        for pipe in (self._process.stderr, self._progress_pipe):
+            assert pipe is not None  # noqa: S101 - asked for above
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, selectors.EVENT_READ)
+        if self._process.stdin is not None:
+            os.set_blocking(self._process.stdin.fileno(), False)
+            _enlarge(self._process.stdin.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+        self._selector.close()
+        for pipe in (self._process.stdin, self._process.stderr, self._progress_pipe):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+    def cancel(self) -> None:
+        """End the process from another thread; its run then raises EncodeError."""
+        self._cancelled = True
+        self._kill()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Hand all of the data to the process. Raises EncodeError, EncodeStalledError."""
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101 - only fed processes are written to
+        rest = memoryview(data).cast("B")
+        # Drawing the next frame takes its time too: the clock runs only while we wait for FFmpeg.
+        self._last_progress = monotonic()
+        while rest:
+            try:
+                taken = os.write(stdin.fileno(), rest)
+            except BlockingIOError:
+                self._await_input()
+            except BrokenPipeError:
+                self._collect()
+                raise self._failure("stopped taking frames") from None
+            else:
+                self._last_progress = monotonic()
+                rest = rest[taken:]
+
+    def finish(self) -> str:
+        """Close the input, wait for a good end and return standard error. Raises as `write` does."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._last_progress = monotonic()
+        self._collect()
+        if self._process.returncode != 0:
+            raise self._failure(f"exited {self._process.returncode}")
+        return self._messages()
+
+    def _await_input(self) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101
+        self._selector.register(stdin, selectors.EVENT_WRITE)
+        try:
+            while not self._drain(until_writable=True):
+                self._check_progress()
+        finally:
+            self._selector.unregister(stdin)
+
+    def _collect(self) -> None:
+        """Drain until the process has ended and been waited for."""
+        while self._process.poll() is None:
+            self._drain()
+            if not self._selector.get_map():
+                # It closed both pipes: it is ending, or hides what it does.
+                with contextlib.suppress(TimeoutExpired):
+                    self._process.wait(_LOOK_SECONDS)
+            self._check_progress()
+        # What was written just before the end. A grandchild may hold the pipes open, so no wait for EOF.
+        self._drain(timeout_seconds=0)
+
+    def _drain(self, *, timeout_seconds: float = _LOOK_SECONDS, until_writable: bool = False) -> bool:
+        """Read what is there, waiting for it a moment; tell whether the input takes more."""
+        writable = False
+        for key, _ in self._selector.select(min(timeout_seconds, self._limit_seconds)):
+            if key.fileobj is self._process.stdin:
+                writable = until_writable
+                continue
+            data = _read_available(key.fd)
+            if not data:
+                self._selector.unregister(key.fileobj)
+            elif key.fileobj is self._progress_pipe:
+                self._note_progress(data)
+            else:
+                self._stderr += data
+                del self._stderr[:-_KEPT_BYTES]
+        return writable
+
+    def _note_progress(self, data: bytes) -> None:
+        *lines, self._progress_tail = (self._progress_tail + data).split(b"\n")
+        for line in lines:
+            name, _, value = line.partition(b"=")
+            if name in _PROGRESS_KEYS and self._progress.get(name) != value:
+                self._progress[name] = value
+                self._last_progress = monotonic()
+
+    def _check_progress(self) -> None:
+        if monotonic() - self._last_progress > self._limit_seconds and self._process.poll() is None:
+            self._end()
+            self._drain(timeout_seconds=0)
+            raise EncodeStalledError(
+                f"FFmpeg made no progress for {self._limit_seconds:g} s while {self._purpose} and was ended.",
+                evidence=self._evidence(),
+                remedy="Try again. If the machine is only slow, raise TRIVIA_ENCODE_STALL_SECONDS.",
+            )
+
+    def _failure(self, what: str) -> EncodeError:
+        if self._cancelled:
+            return EncodeError(
+                f"FFmpeg was ended while {self._purpose}, because the run was given up.",
+                remedy="Start the job again; finished clips are kept.",
+            )
+        code = self._process.returncode
+        ended_by = f" (ended by {signal.Signals(-code).name})" if code is not None and code < 0 else ""
+        return EncodeError(
+            f"FFmpeg {what}{ended_by} while {self._purpose}; exit code {code}.",
+            evidence=self._evidence(),
+            remedy="Run `trivia doctor`; a full disk or too little memory are the usual causes.",
+        )
+
+    def _messages(self) -> str:
+        return self._stderr.decode(errors="replace")
+
+    def _evidence(self) -> str:
+        lines = [line for line in self._messages().splitlines() if line.strip()]
+        return "\n".join(f"  {line}" for line in lines[-_EVIDENCE_LINES:]) or "  (it said nothing)"
+
+    def _kill(self) -> None:
+        # Not reaped before `poll` says so, the number cannot belong to another group yet.
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _end(self) -> None:
+        self._kill()
+        self._process.wait()
+
+
+def _read_available(descriptor: int) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        try:
+            part = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            break
+        parts.append(part)
+        if len(part) < 1 << 16:
+            break
+    return b"".join(parts)
+
+
+def _enlarge(descriptor: int) -> None:
+    """Make the pipe hold more than its 64 KiB, so that a frame crosses in few turns. Linux only."""
+    if sys.platform == "linux":
+        # Refused where the user's pipes already hold their share: slower then, not wrong.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
