@@ -50,9 +50,16 @@ class ConfigInvalidError(BadInputError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(f"{source} has {count}:", evidence=lines, remedy="Correct them and submit it again.")
         self.problems = tuple(problems)
+        self.source = source
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
+        return _rebuild_invalid, (type(self), self.problems, self.source)
+
+
+def _rebuild_invalid(
+    cls: type[ConfigInvalidError], problems: "Sequence[Problem]", source: str
+) -> ConfigInvalidError:
+    return cls(problems, source=source)
 
 
 class ThemeInvalidError(BadInputError):
