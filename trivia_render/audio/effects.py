@@ -16,7 +16,7 @@ from trivia_render.models.timeline import Sound
 
 #: Loudest 400 ms of each effect, in LU against the narration, at a gain of 0 dB. The sting is as loud as
 #: the voice; what repeats is softer, since a tick that is heard fifty times must not be noticed.
-LEVELS_LU: dict[Sound, float] = {"sting": 0.0, "accent": -6.5, "tick": -10.0, "whoosh": -9.0, "pop": -11.0}
+LEVELS_LU: dict[Sound, float] = {"sting": 0.0, "accent": -5.0, "tick": -8.0, "whoosh": -9.0, "pop": -9.0}
 #: Loudness of narration at -20 dBFS RMS, played from both speakers.
 REFERENCE_LUFS = -18.0
 

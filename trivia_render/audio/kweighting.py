@@ -35,23 +35,25 @@ def weighted_power(samples: Samples) -> Power:
     """
     length = samples.shape[1]
     hop = _FFT_SAMPLES - _TAPS
-    rounds = -(-length // hop)
-    # Both channels pass one real filter at once, as the real and the imaginary part.
-    signal = np.zeros(_TAPS + rounds * hop, np.complex64)
-    signal.real[_TAPS : _TAPS + length] = samples[0]
-    signal.imag[_TAPS : _TAPS + length] = samples[1]
-    windows = np.lib.stride_tricks.sliding_window_view(signal, _FFT_SAMPLES)[::hop]
+    step = hop * _BATCH
     response = _response()
-    blocks = np.empty(rounds * hop // BLOCK_SAMPLES, np.float64)
-    for start in range(0, rounds, _BATCH):
-        spectrum = np.fft.fft(windows[start : start + _BATCH], axis=1)
+    blocks = np.empty(-(-length // step) * step // BLOCK_SAMPLES, np.float64)
+    # Both channels pass one real filter at once, as the real and the imaginary part.
+    signal = np.zeros(_TAPS + step, np.complex64)
+    windows = np.lib.stride_tricks.sliding_window_view(signal, _FFT_SAMPLES)[::hop]
+    for start in range(0, length, step):
+        signal[:_TAPS] = signal[step:]
+        part = samples[:, start : start + step]
+        signal.real[_TAPS : _TAPS + part.shape[1]] = part[0]
+        signal.imag[_TAPS : _TAPS + part.shape[1]] = part[1]
+        signal[_TAPS + part.shape[1] :] = 0
+        spectrum = np.fft.fft(windows, axis=1)
         spectrum *= response
         weighted = np.fft.ifft(spectrum, axis=1, out=spectrum)[:, _TAPS:]
         energy = np.square(weighted.real)
         energy += np.square(weighted.imag)
-        first = start * hop // BLOCK_SAMPLES
-        means = energy.reshape(-1, BLOCK_SAMPLES).mean(axis=1)
-        blocks[first : first + len(means)] = means
+        first = start // BLOCK_SAMPLES
+        blocks[first : first + step // BLOCK_SAMPLES] = energy.reshape(-1, BLOCK_SAMPLES).mean(axis=1)
     return blocks[: -(-length // BLOCK_SAMPLES)]
 
 

@@ -21,8 +21,12 @@ _PHASE_1 = (
     0.7797851562500, -0.2003173828125, 0.1015625000000, -0.0582275390625, 0.0330810546875, -0.0189208984375,
 )  # fmt: skip
 _PHASES = np.array([_PHASE_0, _PHASE_1, _PHASE_1[::-1], _PHASE_0[::-1]], np.float32)
-#: No true peak can stand further above the largest sample near it than this factor (6.1 dB).
+# What bounds a true peak without interpolating. By the sum of the taps: at most 6.1 dB over the samples
+# around. By their shape: each phase is a straight line between two samples (weights that sum to 1.0016 or
+# less) plus a filter on the second difference whose taps sum to 0.57: smooth sounds hardly rise in between.
 _MOST_OVERSHOOT = float(np.abs(_PHASES).sum(axis=1).max())
+_MOST_LINE = 1.002
+_MOST_CURVATURE = 0.57
 
 # An interpolated value between samples n and n+1 is made of samples n-5 to n+6.
 _BEFORE, _AFTER = 5, 6
@@ -48,20 +52,20 @@ def block_peaks(samples: Samples, *, above: float = 0.0) -> Curve:
     It is the true peak, four times oversampled, wherever that can exceed `above`, a linear amplitude;
     elsewhere the sample peak, which tells as much: not over it.
     """
-    blocks = _blocks(samples)
-    sample_peaks = np.maximum(blocks.max(axis=2), -blocks.min(axis=2)).max(axis=0)
+    sample_peaks = _sample_peaks(samples)
     around = np.pad(sample_peaks, 1)
     around = np.maximum(np.maximum(around[:-2], around[2:]), sample_peaks)
     loud = np.flatnonzero(around * np.float32(_MOST_OVERSHOOT) > above)
     peaks: Curve = sample_peaks.astype(np.float64)
-    padded = np.pad(samples, ((0, 0), (_BEFORE, _AFTER + BLOCK_SAMPLES)))
-    offsets = np.arange(_INTERPOLATE.shape[0])
     for start in range(0, len(loud), _BATCH_BLOCKS):
         chosen = loud[start : start + _BATCH_BLOCKS]
-        windows = padded[:, chosen[:, None] * BLOCK_SAMPLES + offsets]
-        between = windows @ _INTERPOLATE
-        true_peaks = np.maximum(between.max(axis=2), -between.min(axis=2)).max(axis=0)
-        peaks[chosen] = np.maximum(peaks[chosen], true_peaks)
+        windows = _windows(samples, chosen)
+        steps = windows[..., 1:] - windows[..., :-1]
+        curvature = steps[..., 1:] - steps[..., :-1]
+        bound = _MOST_LINE * around[chosen] + _MOST_CURVATURE * _largest(curvature)
+        sharp = np.flatnonzero(bound > above)
+        chosen = chosen[sharp]
+        peaks[chosen] = np.maximum(peaks[chosen], _oversampled_peaks(np.take(windows, sharp, axis=1)))
     return peaks
 
 
@@ -110,20 +114,37 @@ def apply(gain: Limiting, samples: Samples) -> Samples:
     return limited
 
 
-def _blocks(samples: Samples) -> Samples:
+def _largest(channels: Samples) -> Samples:
+    """Return the largest amplitude of each row of (2, rows, n), over both channels."""
+    return np.asarray(np.maximum(channels.max(axis=2), -channels.min(axis=2)).max(axis=0))
+
+
+def _oversampled_peaks(windows: Samples) -> Samples:
+    """Interpolate (2, rows, 75), blocks with their margins, and return each row's largest amplitude."""
+    # Sums of shifted copies, not a matrix product: that would wake the threads of the BLAS library.
+    peaks = np.zeros(windows.shape[1], np.float32)
+    for taps in _PHASES:
+        between = windows[..., :BLOCK_SAMPLES] * taps[-1]
+        for shift, tap in enumerate(taps[-2::-1], start=1):
+            between += windows[..., shift : shift + BLOCK_SAMPLES] * tap
+        peaks = np.maximum(peaks, _largest(between))
+    return peaks
+
+
+def _windows(samples: Samples, chosen: npt.NDArray[np.intp]) -> Samples:
+    """Return these blocks with their margins, (2, blocks, 75); before and after the signal is silence."""
     length = samples.shape[1]
-    missing = -length % BLOCK_SAMPLES
-    whole = np.pad(samples, ((0, 0), (0, missing))) if missing else samples
-    return whole.reshape(2, -1, BLOCK_SAMPLES)
+    places = chosen[:, None] * BLOCK_SAMPLES + np.arange(-_BEFORE, BLOCK_SAMPLES + _AFTER)
+    windows = np.take(samples, places, axis=1, mode="clip")
+    for row in np.flatnonzero((places[:, 0] < 0) | (places[:, -1] >= length)):
+        windows[:, row, (places[row] < 0) | (places[row] >= length)] = 0
+    return windows
 
 
-def _interpolator() -> Samples:
-    """Return the matrix from a block and its margins (75 samples) to its 256 oversampled values."""
-    matrix = np.zeros((_BEFORE + BLOCK_SAMPLES + _AFTER, BLOCK_SAMPLES, len(_PHASES)), np.float32)
-    for place in range(BLOCK_SAMPLES):
-        for phase, taps in enumerate(_PHASES):
-            matrix[place : place + len(taps), place, phase] = taps[::-1]
-    return matrix.reshape(matrix.shape[0], -1)
-
-
-_INTERPOLATE = _interpolator()
+def _sample_peaks(samples: Samples) -> Samples:
+    """Return the largest amplitude of each block, over both channels."""
+    whole = samples.shape[1] // BLOCK_SAMPLES * BLOCK_SAMPLES
+    peaks = _largest(samples[:, :whole].reshape(2, -1, BLOCK_SAMPLES))
+    if whole == samples.shape[1]:
+        return peaks
+    return np.append(peaks, np.abs(samples[:, whole:]).max())

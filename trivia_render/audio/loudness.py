@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from trivia_render.audio.kweighting import Power, integrated_lufs, weighted_power
 from trivia_render.audio.limiter import Limiting, apply, block_peaks, limiting
 from trivia_render.audio.mix import is_silent
@@ -19,8 +21,10 @@ TOLERANCE_LU = 0.5
 RESERVE_DB = 0.5
 #: Encodes until the file measures right. Two do for real programmes; each pass learns from the last.
 MAX_PASSES = 5
-#: No master is driven further into the limiter than this: what needs more is clicks and silence.
+#: No master is driven further into the limiter than this; what needs more is mostly clicks.
 MAX_LIMITING_DB = 24.0
+
+_MAX_STEPS = 16
 
 
 class Reading(Protocol):
@@ -62,15 +66,18 @@ def finish(
     drive = _Drive(master)
     readings: list[str] = []
     for passes in range(1, MAX_PASSES + 1):
-        path = encode(apply(drive.to(loudness, ceiling_dbtp=ceiling), master))
+        gain = drive.to(loudness, ceiling_dbtp=ceiling)
+        path = encode(apply(gain, master))
         reading = measure(path)
         lufs, peak = reading.integrated_lufs, reading.true_peak_dbtp
         if lufs is None or peak is None:
-            raise _out_of_spec(target, ["no loudness could be measured"])
+            raise _out_of_spec(target, [*readings, f"pass {passes}: nothing passes the meter's gate"])
         readings.append(f"pass {passes}: {lufs:.1f} LUFS, {peak:.1f} dBTP")
         miss, over = target.integrated_lufs - lufs, peak - target.true_peak_dbtp
         if abs(miss) <= TOLERANCE_LU and over <= 0:
             return FinishedSound(path, lufs, peak, passes=passes, silent=False)
+        if miss > TOLERANCE_LU and drive.is_most(gain):
+            break
         if abs(miss) > TOLERANCE_LU / 2:
             loudness += miss
         if over > 0:
@@ -88,6 +95,7 @@ class _Drive:
         self._power: Power = weighted_power(master)
         self._power *= self._lift**2
         self._peaks_known_above = float("inf")
+        self._most: Limiting | None = None
 
     def to(self, lufs: float, *, ceiling_dbtp: float) -> Limiting:
         """Return the least drive that reaches the loudness under the ceiling, or the most allowed."""
@@ -98,33 +106,40 @@ class _Drive:
                 remedy="Turn the music or the narration on, or the sound effects off.",
             )
         low = lufs - loudness
-        high = low + MAX_LIMITING_DB
+        high = most = low + MAX_LIMITING_DB
         # Without limiting the gain is known. Limiting takes loudness away, which more drive gives back.
         trial, gain = low, self._limited(low, ceiling_dbtp)
-        for _ in range(16):
-            miss = lufs - self._loudness_under(gain, trial)
+        for _ in range(_MAX_STEPS):
+            miss = lufs - self._loudness_under(gain)
             if abs(miss) < 0.02:
                 break
             low, high = (trial, high) if miss > 0 else (low, trial)
+            if most - low < 0.1:
+                self._most = gain
+                break
             # A step by what is missing lands close while little is limited; else the middle does.
             step = trial + 1.5 * miss
             trial = step if low < step < high else (low + high) / 2
             gain = self._limited(trial, ceiling_dbtp)
         return gain
 
+    def is_most(self, gain: Limiting) -> bool:
+        """Say whether this gain, found by `to`, is as far as a master is driven."""
+        return gain is self._most
+
     def _limited(self, drive_db: float, ceiling_dbtp: float) -> Limiting:
         drive = db_to_gain(drive_db) * self._lift
         threshold = db_to_gain(ceiling_dbtp) / drive
         if threshold < self._peaks_known_above:
             # A little lower than asked, so that the next steps of the search find their peaks known.
-            self._peaks_known_above = threshold / db_to_gain(2.0)
+            self._peaks_known_above = threshold / db_to_gain(1.0)
             self._peaks = block_peaks(self._master, above=self._peaks_known_above)
         return limiting(self._peaks, drive=drive, ceiling_dbtp=ceiling_dbtp)
 
-    def _loudness_under(self, gain: Limiting, drive_db: float) -> float:
+    def _loudness_under(self, gain: Limiting) -> float:
         # The curve moves in milliseconds, the weighting filter rings for less: their order hardly matters.
-        curve = (gain.curve[:-1] + gain.curve[1:]) / 2
-        loudness = integrated_lufs(self._power * (curve * db_to_gain(drive_db)) ** 2)
+        curve = (gain.curve[:-1] + gain.curve[1:]) * (gain.drive / self._lift / 2)
+        loudness = integrated_lufs(self._power * np.square(curve))
         return float("-inf") if loudness is None else loudness
 
 

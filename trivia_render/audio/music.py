@@ -17,11 +17,15 @@ _FADE_OUT_SECONDS = 3.0
 #: Chords of the pad overlap by so much: each swells in while the last one goes.
 _CHORD_OVERLAP_SECONDS = 0.5
 
+#: Samples after which a pad's chord repeats, 2.7 s: longer than an ear follows so even a sound.
+_PAD_PERIOD = 1 << 17
+_ROOM_RATE_DIVISOR = 4
+
 # The bed's equaliser, as (frequency in Hz, gain in dB), straight between the points on a logarithmic scale:
 # room for consonants from 1 to 4 kHz, no rumble, no hiss.
 _EQUALISER = (
-    (20, -24), (40, -1), (80, 0), (500, 0), (1000, -3), (1800, -6), (3200, -6), (5000, -4), (9000, -6),
-    (14000, -24),
+    (20, -24), (40, -2), (80, 0), (500, 0), (1000, -1.5), (1800, -4.5), (3200, -4.5), (5000, -2.5),
+    (9000, -4), (14000, -24),
 )  # fmt: skip
 
 
@@ -53,8 +57,8 @@ def loop(mood: Mood) -> Samples:
     send = np.zeros(length, np.float32)
     for hit in composed.hits:
         _add_hit(dry, send, hit, composed)
-    for index, chord in enumerate(composed.chords):
-        _add_chord(dry, send, chord, composed, seed=composed.seed + index)
+    for chord in composed.chords:
+        _add_chord(dry, send, chord, composed)
     mixed = _finish(dry, send, composed)
     loudness = integrated_lufs(weighted_power(mixed))
     mixed *= np.float32(db_to_gain(REFERENCE_LUFS - (loudness or REFERENCE_LUFS)))
@@ -71,12 +75,13 @@ def _add_hit(dry: Samples, send: Samples, hit: Hit, composed: Score) -> None:
             _add_around(track, hit.sound * np.float32(gain * factor), start)
 
 
-def _add_chord(dry: Samples, send: Samples, chord: HeldChord, composed: Score, *, seed: int) -> None:
+def _add_chord(dry: Samples, send: Samples, chord: HeldChord, composed: Score) -> None:
     overlap = seconds_to_samples(_CHORD_OVERLAP_SECONDS)
     length = round(chord.beats * composed.beat_samples) + overlap
-    period = 1 << 17
-    held = instruments.pad(chord.pitches, samples=period, seed=seed)
-    sound = np.take(held, np.arange(length) % period, axis=1) * np.float32(db_to_gain(chord.level_db))
+    held = instruments.pad(
+        chord.pitches, samples=_PAD_PERIOD, seed=composed.seed, brightness=chord.brightness
+    )
+    sound = np.take(held, np.arange(length) % _PAD_PERIOD, axis=1) * np.float32(db_to_gain(chord.level_db))
     rise = np.sqrt(raised_cosine(overlap))  # equal power: neighbours are not in phase
     sound[:, :overlap] *= rise
     sound[:, length - overlap :] *= rise[::-1]
@@ -101,13 +106,16 @@ def _finish(dry: Samples, send: Samples, composed: Score) -> Samples:
     points = np.array(_EQUALISER, np.float64)
     curve_db = np.interp(np.log(frequencies), np.log(points[:, 0]), points[:, 1])
     equaliser = (10 ** (curve_db / 20)).astype(np.float32)
-    wet = np.fft.rfft(send)
-    response = instruments.room(length, seconds=composed.room_seconds, seed=composed.seed)
+    # The room is dark: a quarter of the rate holds it, and its spectrum adds to the low end of the whole.
+    few = length // _ROOM_RATE_DIVISOR
+    sent = np.fft.rfft(send.reshape(few, _ROOM_RATE_DIVISOR).sum(axis=1))
+    response = instruments.room(
+        few, seconds=composed.room_seconds, rate_hz=SAMPLE_RATE // _ROOM_RATE_DIVISOR, seed=composed.seed
+    )
     mixed = np.empty_like(dry)
     for channel in range(2):
-        spectrum = np.fft.rfft(response[channel])
-        spectrum *= wet
-        spectrum += np.fft.rfft(dry[channel])
+        spectrum = np.fft.rfft(dry[channel])
+        spectrum[: len(sent)] += np.fft.rfft(response[channel]) * sent
         spectrum *= equaliser
         mixed[channel] = np.fft.irfft(spectrum, length)
     return mixed
