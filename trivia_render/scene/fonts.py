@@ -1,0 +1,170 @@
+"""Typefaces: the themes' own, and the fallback for characters that those lack.
+
+All fonts come as installed packages. Text is always shaped by raqm (HarfBuzz and FriBidi); a machine
+without it gets an error, for the basic layout would print wrong Arabic and Hindi in silence.
+"""
+
+import importlib.util
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import ImageFont, features
+
+from trivia_render.errors import ProgramMissingError
+from trivia_render.models.theme import FontName
+from trivia_render.scene.clusters import drawn_part, is_emoji
+from trivia_render.scene.cmap import covered_characters
+
+_REMEDY = "Install the project's dependencies again (`make setup`)."
+
+#: Package and upright file of each theme face. Poppins comes as one file a weight.
+_THEME_FACES: dict[FontName, tuple[str, str]] = {
+    "inter": ("fontpkg_inter", "files/Inter[opsz,wght].ttf"),
+    "poppins": ("fontpkg_poppins", "files/Poppins-{weight}.ttf"),
+    "fredoka": ("fontpkg_fredoka", "files/Fredoka[wdth,wght].ttf"),
+    "playfair": ("fontpkg_playfair_display", "files/PlayfairDisplay[wght].ttf"),
+    "space-grotesk": ("fontpkg_space_grotesk", "files/SpaceGrotesk[wght].ttf"),
+}
+
+_STATIC_WEIGHTS = {
+    100: "Thin",
+    200: "ExtraLight",
+    300: "Light",
+    400: "Regular",
+    500: "Medium",
+    600: "SemiBold",
+    700: "Bold",
+    800: "ExtraBold",
+    900: "Black",
+}
+
+_FALLBACK_PACKAGE = "manimgx_fonts"
+_EMOJI_FACE = "NotoEmoji"
+#: In the order in which they are asked: general Latin, Greek and Cyrillic first, symbols late.
+_FALLBACK_FACES = (
+    "NotoSans",
+    "NotoSansArabic",
+    "NotoSansHebrew",
+    "NotoSansDevanagari",
+    "NotoSansBengali",
+    "NotoSansGurmukhi",
+    "NotoSansGujarati",
+    "NotoSansOriya",
+    "NotoSansTamil",
+    "NotoSansTelugu",
+    "NotoSansKannada",
+    "NotoSansMalayalam",
+    "NotoSansSinhala",
+    "NotoSansThai",
+    "NotoSansLao",
+    "NotoSansKhmer",
+    "NotoSansMyanmar",
+    "NotoSansGeorgian",
+    "NotoSansArmenian",
+    "NotoSansEthiopic",
+    "NotoSansSymbols",
+    _EMOJI_FACE,
+)
+
+
+class Face(NamedTuple):
+    """One font file with the weight to set it at."""
+
+    path: Path
+    weight: int
+
+
+def load_font(name: FontName, *, weight: int, size_px: int) -> ImageFont.FreeTypeFont:
+    """Return a theme's typeface at a weight (100 to 900, clamped to what it has) and size.
+
+    Raises ProgramMissingError when its package or Pillow's raqm is not installed.
+    """
+    return open_face(theme_face(name, weight=weight), size_px=size_px)
+
+
+@cache
+def theme_face(name: FontName, *, weight: int) -> Face:
+    """Return the face of a theme's typeface. Raises ProgramMissingError."""
+    package, file_name = _THEME_FACES[name]
+    nearest = min(_STATIC_WEIGHTS, key=lambda static: (abs(static - weight), static))
+    return Face(_font_file(package, file_name.format(weight=_STATIC_WEIGHTS[nearest])), weight)
+
+
+# A face at a size takes some 100 kB; a fit looks at a few dozen sizes of a few faces.
+@lru_cache(maxsize=512)
+def open_face(face: Face, *, size_px: int) -> ImageFont.FreeTypeFont:
+    """Open a face at a size, shaped by raqm, its axes set. Raises ProgramMissingError."""
+    if not features.check("raqm"):
+        raise ProgramMissingError(
+            "Pillow has no raqm, so that text cannot be shaped.",
+            evidence="features.check('raqm') is false: Pillow was built without it or misses FriBidi.",
+            remedy="Install Pillow's own wheel (`make setup`), not a build without raqm.",
+        )
+    try:
+        font = ImageFont.truetype(str(face.path), size_px, layout_engine=ImageFont.Layout.RAQM)
+    except OSError as error:
+        raise ProgramMissingError(
+            f"The font file {face.path.name} cannot be read.",
+            evidence=f"{face.path}: {error}",
+            remedy=_REMEDY,
+        ) from error
+    if "[" in face.path.name:
+        font.set_variation_by_axes(_axis_values(font, weight=face.weight, size_px=size_px))
+    return font
+
+
+def _axis_values(font: ImageFont.FreeTypeFont, *, weight: int, size_px: int) -> list[float]:
+    values: list[float] = []
+    for axis in font.get_variation_axes():
+        wanted: dict[bytes, float] = {b"weight": weight, b"optical size": size_px}
+        value = wanted.get(axis["name"].lower(), axis["default"] or 0)
+        values.append(min(max(value, axis["minimum"] or 0), axis["maximum"] or 0))
+    return values
+
+
+@lru_cache(maxsize=16384)
+def face_for(cluster: str, *, name: FontName, weight: int) -> tuple[Face, str]:
+    """Return the face that draws a cluster, and those of its characters that no face has.
+
+    The theme's face comes first, except for emoji. Where no face has all characters of the cluster,
+    the first one with its base character draws it, else the theme's, with its own box for the rest.
+    """
+    theme = theme_face(name, weight=weight)
+    faces = [theme, *(_fallback_face(stem, weight=weight) for stem in _FALLBACK_FACES)]
+    if is_emoji(cluster):
+        faces.insert(0, _fallback_face(_EMOJI_FACE, weight=weight))
+    needed = drawn_part(cluster)
+    for face in faces:
+        if covers(face, needed):
+            return face, ""
+    best = next((face for face in faces if covers(face, needed[:1])), theme)
+    known = covered_characters(best.path)
+    return best, "".join(character for character in needed if ord(character) not in known)
+
+
+def covers(face: Face, text: str) -> bool:
+    """Tell whether the face has a glyph for every character."""
+    known = covered_characters(face.path)
+    return all(ord(character) in known for character in text)
+
+
+@cache
+def _fallback_face(stem: str, *, weight: int) -> Face:
+    return Face(_font_file(_FALLBACK_PACKAGE, f"{stem}[wght].ttf"), weight)
+
+
+@cache
+def _font_file(package: str, file_name: str) -> Path:
+    # The package is found, not imported: only its files matter.
+    spec = importlib.util.find_spec(package)
+    folders = (spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        path = Path(folder) / file_name
+        if path.is_file():
+            return path
+    raise ProgramMissingError(
+        f"The font {Path(file_name).name} of the package {package.replace('_', '-')} is not installed.",
+        evidence=f"looked in: {', '.join(folders) or 'no such package'}",
+        remedy=_REMEDY,
+    )
