@@ -8,6 +8,7 @@ from trivia_render.models.plan import VoiceSpec
 from trivia_render.models.ports import Samples, Speech
 from trivia_render.models.timeline import Line, MeasuredLine, Sentence
 from trivia_render.speech import waveform
+from trivia_render.speech.lines import empty_line
 from trivia_render.speech.text import split_sentences
 from trivia_render.speech.usage import SpeechUsage
 
@@ -74,11 +75,7 @@ def _measure(line: Line, voice: VoiceSpec) -> MeasuredLine:
     seconds = [reading_seconds(part, language=voice.language, speed=voice.speed) for part in written]
     needed = sum(seconds)
     if not needed:
-        return MeasuredLine(
-            line=line,
-            samples=round(waveform.EMPTY_LINE_SECONDS * SAMPLE_RATE),
-            sentences=(Sentence(text=line.text, start_seconds=0.0, end_seconds=waveform.EMPTY_LINE_SECONDS),),
-        )
+        return empty_line(line).measured
     scale = max(1.0, _SHORTEST_LINE_SECONDS / needed)
     placed: list[Sentence] = []
     start = 0.0

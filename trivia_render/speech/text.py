@@ -12,8 +12,7 @@ _PICTURES = re.compile(
     "[\u20e3\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u297f\u2b00-\u2bff\ufe00-\ufe0f\ufffc\ufffd"
     "\U0001f000-\U0001faff\U000e0000-\U000e007f]+"
 )
-#: Joiners between letters are orthography (Persian, Hindi); everywhere else they glue pictures.
-_STRAY_JOINERS = re.compile(r"(?<!\w)[\u200c\u200d]+|[\u200c\u200d]+(?!\w)")
+_JOINERS = "\u200c\u200d"
 _TAG = re.compile(r"<\s*(/?)\s*([A-Za-z][\w-]*)[^<>]*>")
 #: `[word](/phonemes/)` is markup to some voices: brackets become blanks, so that text stays text.
 _BRACKETS = re.compile(r"[\[\]{}|\\`]+")
@@ -21,7 +20,7 @@ _GAP = re.compile(r"_{2,}")
 _BLANKS = re.compile(r"\s+")
 _SPACE_BEFORE_MARK = re.compile(r"\s+(?=[,.;:!?…](?:\s|$))")
 
-_BOUNDARY = re.compile(r"""(?:(?<=[.!?…؟।])["'”’»)\]]*\s+|(?<=[。！？])["”’」』）]*|\n+)(?=\S)""")
+_BOUNDARY = re.compile(r"""(?:(?<=[.!?…؟।])["'”’»)\]]*\s+|(?<=[。！？])["”’」』）]*\s*|\n+)(?=\S)""")
 #: A full stop after these ends no sentence. Titles and the like, in the languages with phrases.
 _ABBREVIATIONS = frozenset(
     [
@@ -49,8 +48,7 @@ def speakable(text: str, *, language: str) -> str:
     text = _PICTURES.sub(" ", text)
     text = _TAG.sub(lambda match: f" {match[2]} ", text)
     text = _BRACKETS.sub(" ", text)
-    text = "".join(" " if _is_invisible(character) else character for character in text)
-    text = _STRAY_JOINERS.sub(" ", text)
+    text = "".join(_audible(text, place) for place in range(len(text)))
     text = _SPACE_BEFORE_MARK.sub("", _BLANKS.sub(" ", text)).strip()
     return text if any(character.isalnum() for character in text) else _named_signs(text)
 
@@ -75,15 +73,15 @@ def sentences(text: str, *, language: str) -> tuple[SpokenSentence, ...]:
 
 
 def split_sentences(text: str) -> tuple[str, ...]:
-    """Split a text after its sentences' final marks. No part is empty."""
+    """Split a text after its sentences' final marks; blanks become single. No part is empty."""
     parts: list[str] = []
     start = 0
     for match in _BOUNDARY.finditer(text):
         if _ends_sentence(text[start : match.start()], following=text[match.end()]):
-            parts.append(text[start : match.end()].strip())
+            parts.append(text[start : match.end()])
             start = match.end()
-    parts.append(text[start:].strip())
-    return tuple(part for part in parts if part)
+    parts.append(text[start:])
+    return tuple(" ".join(part.split()) for part in parts if part.strip())
 
 
 def _ends_sentence(before: str, *, following: str) -> bool:
@@ -98,10 +96,17 @@ def _ends_sentence(before: str, *, following: str) -> bool:
     return not (is_initial or "." in word or word.lower() in _ABBREVIATIONS)
 
 
-def _is_invisible(character: str) -> bool:
-    return (
-        unicodedata.category(character) in {"Cc", "Cf", "Co", "Cn", "Cs"} and character not in "\u200c\u200d"
-    )
+def _audible(text: str, place: int) -> str:
+    """Return the character at a place as a voice should get it: nothing for what is invisible."""
+    character = text[place]
+    category = unicodedata.category(character)
+    if character in _JOINERS:
+        # Between letters and their marks, joiners are orthography (Persian, Hindi); elsewhere glue.
+        around = (text[place - 1 : place], text[place + 1 : place + 2])
+        return character if all(side and unicodedata.category(side)[0] in "LM" for side in around) else ""
+    if category == "Cf":
+        return ""
+    return " " if category[0] == "C" else character
 
 
 def _named_signs(text: str) -> str:

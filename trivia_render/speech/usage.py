@@ -1,17 +1,38 @@
 """What a voice has done, counted for manifests and metrics."""
 
 import threading
-from typing import NamedTuple
+from typing import Protocol
+
+from pydantic import Field
+
+from trivia_render.models.base import Model
+from trivia_render.models.ports import Voice
 
 
-class SpeechUsage(NamedTuple):
-    """Counts since the voice was made. `characters` are those that were sent, as providers bill them."""
+class SpeechUsage(Model):
+    """Counts since the voice was made."""
 
-    requests: int = 0
-    characters: int = 0
-    retries: int = 0
-    cache_hits: int = 0
-    cache_misses: int = 0
+    requests: int = Field(default=0, ge=0, description="Sent to the voice, repeats included.")
+    characters: int = Field(default=0, ge=0, description="In those requests, markup included.")
+    retries: int = Field(default=0, ge=0, description="Requests repeated after a passing fault.")
+    unmarked: int = Field(default=0, ge=0, description="Calls spoken line by line, since marks failed.")
+    cache_hits: int = Field(default=0, ge=0, description="Lines that were there.")
+    cache_misses: int = Field(default=0, ge=0, description="Lines that were not there, or damaged.")
+    cache_damaged: int = Field(default=0, ge=0, description="Lines whose sound was missing or damaged.")
+
+    def __add__(self, other: "SpeechUsage") -> "SpeechUsage":
+        return SpeechUsage(
+            **{name: getattr(self, name) + getattr(other, name) for name in SpeechUsage.model_fields}
+        )
+
+
+class CountingVoice(Voice, Protocol):
+    """A voice that counts what it does."""
+
+    @property
+    def usage(self) -> SpeechUsage:
+        """The counts so far."""
+        ...
 
 
 class UsageMeter:
@@ -24,7 +45,7 @@ class UsageMeter:
     def add(self, usage: SpeechUsage) -> None:
         """Add to the counts."""
         with self._lock:
-            self._usage = SpeechUsage(*(old + new for old, new in zip(self._usage, usage, strict=True)))
+            self._usage += usage
 
     @property
     def usage(self) -> SpeechUsage:

@@ -1,0 +1,229 @@
+"""A local stand-in for Google Cloud Text-to-Speech: real gRPC, the API's own messages, its published limits.
+
+It speaks in tones: one burst a word, a pause after a sentence, silence for a break.
+"""
+
+import io
+import re
+import threading
+import wave
+from collections import deque
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
+
+import grpc
+import numpy as np
+from google.cloud import texttospeech_v1beta1 as api
+from google.cloud.texttospeech_v1beta1.services.text_to_speech.transports import TextToSpeechGrpcTransport
+
+METHOD = "google.cloud.texttospeech.v1beta1.TextToSpeech"
+VOICES = (
+    "en-US-Neural2-F",
+    "en-US-Standard-C",
+    "en-US-Studio-O",
+    "en-US-News-K",
+    "en-US-Journey-F",
+    "en-US-Chirp-HD-F",
+    "en-US-Chirp3-HD-Kore",
+    "es-ES-Wavenet-B",
+    "fr-FR-Neural2-A",
+    "de-DE-Neural2-F",
+    "ar-XA-Wavenet-A",
+    "hi-IN-Neural2-A",
+    "ja-JP-Neural2-B",
+    "pl-PL-Wavenet-A",
+)
+LIMIT_BYTES = 5000
+RATE = 24_000
+SENTENCE_PAUSE_SECONDS = 0.35
+#: As the client sets them on a channel of its own: five minutes of speech are over the default of 4 MiB.
+_AS_GENERATED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+
+Fault = grpc.StatusCode | str
+
+
+class Spoken(NamedTuple):
+    """What one request said, after its markup was read."""
+
+    text: str
+    style: str
+    rate: float
+    voice: str
+
+
+class _RefusalError(Exception):
+    """INVALID_ARGUMENT with the service's words."""
+
+
+class GoogleStandIn:
+    """The service and its switches."""
+
+    def __init__(self) -> None:
+        self.faults: deque[Fault] = deque()
+        self.spoken: list[Spoken] = []
+        self.requests: list[Any] = []
+        self.dropped_marks: re.Pattern[str] | None = None
+        self.mark_shift_seconds = 0.0
+        self.breaks_are_silent = True
+        self.sample_rate = RATE
+        self.stall_over = threading.Event()
+        self.address = ""
+        self.clients_made = 0
+
+    def make_client(self) -> Any:
+        self.clients_made += 1
+        return api.TextToSpeechClient(
+            transport=TextToSpeechGrpcTransport(
+                channel=grpc.insecure_channel(self.address, options=_AS_GENERATED)
+            )
+        )
+
+    def answer(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.requests.append(request)
+        if self.faults:
+            fault = self.faults.popleft()
+            if fault == "stall":
+                self.stall_over.wait(30)
+            elif isinstance(fault, grpc.StatusCode):
+                context.abort(fault, f"injected {fault.name}")
+            else:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, fault)
+        try:
+            return self._synthesize(request)
+        except _RefusalError as refusal:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
+
+    def _synthesize(self, request: Any) -> Any:
+        said = request.input.ssml or request.input.text
+        style = "ssml" if request.input.ssml else "text"
+        if not said:
+            raise _RefusalError("Either `input.text` or `input.ssml` must be set.")
+        if len(said.encode()) > LIMIT_BYTES:
+            raise _RefusalError(
+                f"Either `input.text` or `input.ssml` is longer than the limit of {LIMIT_BYTES} bytes."
+            )
+        name = request.voice.name
+        if name not in VOICES:
+            raise _RefusalError(f"Voice '{name}' does not exist. Is it misspelled?")
+        if not name.startswith(request.voice.language_code):
+            raise _RefusalError(
+                f"Requested language code '{request.voice.language_code}' doesn't match the voice."
+            )
+        rate = request.audio_config.speaking_rate or 1.0
+        if not 0.25 <= rate <= 2.0:
+            raise _RefusalError("Invalid speaking rate.")
+        family = name.split("-")[2]
+        if family in ("Journey", "Chirp") and rate != 1.0:
+            raise _RefusalError("This voice does not support speaking rate.")
+        if request.audio_config.audio_encoding != api.AudioEncoding.LINEAR16:
+            raise _RefusalError("The stand-in speaks LINEAR16 only.")
+        if style == "ssml" and family in ("Journey", "Chirp", "Chirp3"):
+            raise _RefusalError("This voice does not support SSML.")
+        if style == "ssml" and family == "Studio" and "<mark" in said:
+            raise _RefusalError("`<mark>` tags are not currently supported by Studio voices.")
+        mouth = _Mouth(self, rate)
+        if style == "ssml":
+            mouth.read(_parse(said))
+        else:
+            mouth.say(said)
+        self.spoken.append(Spoken(" ".join(mouth.words), style, rate, name))
+        marks_wanted = api.SynthesizeSpeechRequest.TimepointType.SSML_MARK in request.enable_time_pointing
+        return api.SynthesizeSpeechResponse(
+            audio_content=mouth.wav(), timepoints=mouth.timepoints if marks_wanted else []
+        )
+
+
+class _Mouth:
+    def __init__(self, service: GoogleStandIn, rate: float) -> None:
+        self._service = service
+        self._rate = rate
+        self.words: list[str] = []
+        self.timepoints: list[Any] = []
+        self._parts = [np.zeros(self._length(0.1), np.float32)]
+
+    def read(self, element: ET.Element) -> None:
+        if element.tag == "mark":
+            name = element.attrib["name"]
+            seconds = sum(map(len, self._parts)) / self._service.sample_rate
+            dropped = self._service.dropped_marks
+            if dropped is None or not dropped.search(name):
+                shifted = max(0.0, seconds + self._service.mark_shift_seconds)
+                self.timepoints.append(api.Timepoint(mark_name=name, time_seconds=shifted))
+        elif element.tag == "break":
+            seconds = float(element.attrib["time"].removesuffix("s"))
+            length = self._length(seconds)
+            self._parts.append(
+                np.zeros(length, np.float32) if self._service.breaks_are_silent else self._tone(length)
+            )
+        elif element.tag != "speak":
+            raise _RefusalError(f"Invalid SSML: unknown tag {element.tag}.")
+        self.say(element.text or "")
+        for child in element:
+            self.read(child)
+            self.say(child.tail or "")
+
+    def say(self, text: str) -> None:
+        for word in text.split():
+            self.words.append(word)
+            seconds = min(0.08 + 0.05 * len(word), 2.0) / self._rate
+            self._parts.append(self._tone(self._length(seconds)))
+            ends = word.rstrip("\"'”’»)").endswith((".", "!", "?", "؟", "।", "。", "…"))
+            gap = SENTENCE_PAUSE_SECONDS if ends else 0.03
+            self._parts.append(np.zeros(self._length(gap / self._rate), np.float32))
+
+    def wav(self) -> bytes:
+        self._parts.append(np.zeros(self._length(0.2), np.float32))
+        pcm = (np.concatenate(self._parts) * 32767).astype("<i2").tobytes()
+        file = io.BytesIO()
+        with wave.open(file, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(self._service.sample_rate)
+            out.writeframes(pcm)
+        whole = file.getvalue()
+        # As services do: a chunk of another kind before the sound.
+        return whole[:36] + b"LIST\x05\x00\x00\x00abcde\x00" + whole[36:]
+
+    def _tone(self, length: int) -> np.ndarray[Any, Any]:
+        pitch = 180 + 40 * (len(self.words) % 7)
+        shape = np.sin(np.pi * np.arange(length) / max(length, 1)) ** 0.25
+        wave_ = 0.3 * shape * np.sin(2 * np.pi * pitch * np.arange(length) / self._service.sample_rate)
+        return wave_.astype(np.float32)
+
+    def _length(self, seconds: float) -> int:
+        return round(seconds * self._service.sample_rate)
+
+
+def _parse(ssml: str) -> ET.Element:
+    try:
+        root = ET.fromstring(ssml)  # noqa: S314 (what the tests sent)
+    except ET.ParseError as error:
+        raise _RefusalError(f"Invalid SSML: {error}") from error
+    if root.tag != "speak":
+        raise _RefusalError("Invalid SSML: no <speak>.")
+    return root
+
+
+@contextmanager
+def google_stand_in() -> Iterator[GoogleStandIn]:
+    """Run the service on a free local port."""
+    service = GoogleStandIn()
+    handler = grpc.unary_unary_rpc_method_handler(
+        service.answer,
+        request_deserializer=api.SynthesizeSpeechRequest.deserialize,
+        response_serializer=api.SynthesizeSpeechResponse.serialize,
+    )
+    server = grpc.server(futures.ThreadPoolExecutor(8))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(METHOD, {"SynthesizeSpeech": handler}),)
+    )
+    service.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield service
+    finally:
+        service.stall_over.set()
+        server.stop(None).wait()
