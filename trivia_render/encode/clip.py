@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from trivia_render.encode import arguments
 from trivia_render.encode.ffmpeg import Ffmpeg
-from trivia_render.encode.packets import VideoPackets, read_video_packets
+from trivia_render.encode.packets import VideoPackets, difference, read_video_packets
 from trivia_render.errors import VideoOutOfSpecError
 from trivia_render.models.formats import GOP_FRAMES
 from trivia_render.models.plan import EncoderSpec
@@ -87,9 +87,9 @@ def check_clip(packets: VideoPackets, *, name: str, frame_count: int) -> None:
         deviations.append("its decoding times do not rise")
     expected = tuple(range(0, packets.frames, GOP_FRAMES))
     if packets.keyframes != expected:
-        deviations.append(f"keyframes at {packets.keyframes} instead of {expected}")
-    if packets.idr_frames != packets.keyframes:
-        deviations.append(f"IDR pictures at {packets.idr_frames}, keyframes at {packets.keyframes}")
+        deviations.append(f"keyframes: {difference(packets.keyframes, expected)}")
+    if packets.idr_frames != expected:
+        deviations.append(f"IDR pictures: {difference(packets.idr_frames, expected)}")
     if deviations:
         raise VideoOutOfSpecError(
             f"The clip {name} is not as it must be:",
@@ -103,8 +103,8 @@ def _chunks(
 ) -> Iterator[memoryview]:
     taken = 0
     for count, planes in enumerate(frames):
-        if planes.shape != shape or planes.dtype != "uint8":
-            raise ValueError(f"frame {count} is {planes.dtype} {planes.shape}, not uint8 {shape}")
+        if planes.shape != shape or planes.dtype != "uint8" or not planes.flags.c_contiguous:
+            raise ValueError(f"frame {count} is {planes.dtype} {planes.shape}, not contiguous uint8 {shape}")
         if on_progress is not None and count:
             on_progress(count)
         yield planes.data.cast("B")

@@ -1,5 +1,7 @@
 """Read a video stream's packets without decoding them."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +46,10 @@ def walk(container: av.container.InputContainer) -> VideoPackets:
     extradata = stream.codec_context.extradata
     if stream.codec_context.name != "h264" or not extradata:
         raise unreadable(Path(container.name), f"its video is {stream.codec_context.name}, not H.264 in MP4")
+    ticks_per_frame = 1 / ((stream.time_base or Fraction(1)) * FPS)
+    if ticks_per_frame.denominator != 1:
+        raise unreadable(Path(container.name), f"its clock of {stream.time_base} s does not count frames")
+    ticks = ticks_per_frame.numerator
     pts: list[int] = []
     dts: list[int] = []
     keyframes: list[int] = []
@@ -51,24 +57,33 @@ def walk(container: av.container.InputContainer) -> VideoPackets:
     for packet in container.demux(stream):
         if packet.size == 0:  # the end
             continue
-        if packet.pts is None or packet.dts is None or stream.time_base is None:
-            raise unreadable(Path(container.name), "a picture has no time")
-        ticks_per_frame = 1 / (stream.time_base * FPS)
-        frame, rest = divmod(packet.pts, ticks_per_frame)
-        decoded_at, dts_rest = divmod(packet.dts, ticks_per_frame)
+        if packet.pts is None or packet.dts is None:
+            raise unreadable(Path(container.name), f"picture {len(pts)} has no time")
+        frame, rest = divmod(packet.pts, ticks)
+        decoded_at, dts_rest = divmod(packet.dts, ticks)
         if rest or dts_rest:
             raise unreadable(
                 Path(container.name), f"picture {len(pts)} is not on the grid of {FPS} frames a second"
             )
-        pts.append(int(frame))
-        dts.append(int(decoded_at))
+        pts.append(frame)
+        dts.append(decoded_at)
         if packet.is_keyframe:
-            keyframes.append(int(frame))
+            keyframes.append(frame)
         if is_idr(memoryview(packet)):
-            idr_frames.append(int(frame))
+            idr_frames.append(frame)
     return VideoPackets(
         tuple(pts), tuple(dts), tuple(keyframes), tuple(idr_frames), parameter_sets_sha256(extradata)
     )
+
+
+def difference(found: Sequence[int], wanted: Sequence[int]) -> str:
+    """Say how two lists of frame numbers differ, in one short line however long they are. Pure."""
+    where = next(
+        (place for place, (one, other) in enumerate(zip(found, wanted, strict=False)) if one != other),
+        min(len(found), len(wanted)),
+    )
+    sides = [str(side[where]) if where < len(side) else "none" for side in (found, wanted)]
+    return f"{len(found)}, not {len(wanted)}; the first that differs is at {sides[0]}, not {sides[1]}"
 
 
 def unreadable(path: Path, why: str) -> VideoOutOfSpecError:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from trivia_render.encode import arguments
 from trivia_render.encode.ffmpeg import Ffmpeg
-from trivia_render.errors import EncodeError, EncoderUnavailableError
+from trivia_render.errors import EncodeError, EncoderUnavailableError, EncodeStalledError
 from trivia_render.models.plan import EncoderName, EncoderSpec, Fallback
 
 #: Turing's NVENC refuses H.264 frames under 145 x 49 pixels.
@@ -25,8 +25,7 @@ def resolve_encoder(
     """Return the encoder that this machine really has. `auto` prefers NVENC.
 
     The fallback is there when `auto` had to do without NVENC, and says in FFmpeg's words why.
-    Raises EncoderUnavailableError when the forced encoder, or for `auto` each, cannot encode a frame;
-    EncodeStalledError when the probe hangs.
+    Raises EncoderUnavailableError when the forced encoder, or for `auto` either, does not encode a frame.
     """
     if requested != "auto":
         _encode_a_frame(requested, ffmpeg)
@@ -36,7 +35,7 @@ def resolve_encoder(
     except EncoderUnavailableError as error:
         _encode_a_frame("libx264", ffmpeg)
         return EncoderSpec(name="libx264", build=ffmpeg.build), Fallback(
-            what="encoder", asked="auto", used="libx264", reason=_reason(error.evidence)
+            what="encoder", asked="auto", used="libx264", reason=_reason(error)
         )
     return EncoderSpec(name="h264_nvenc", build=ffmpeg.build), None
 
@@ -50,12 +49,14 @@ def _encode_a_frame(name: EncoderName, ffmpeg: Ffmpeg) -> None:
             chunks=[grey],
         )
     except EncodeError as error:
+        # What a hanging encoder did not say, the error's own words tell.
+        evidence = error.evidence if not isinstance(error, EncodeStalledError) else f"  {error.message}"
         raise EncoderUnavailableError(
-            f"{name} does not encode on this machine.", evidence=error.evidence, remedy=_REMEDIES[name]
+            f"{name} does not encode on this machine.", evidence=evidence, remedy=_REMEDIES[name]
         ) from error
 
 
-def _reason(evidence: str) -> str:
+def _reason(error: EncoderUnavailableError) -> str:
     """Return FFmpeg's first words on the matter, without its component's address."""
-    first = evidence.strip().splitlines()[0].strip()
-    return first.rpartition("] ")[2] or first
+    first = error.evidence.strip().splitlines()[0].strip()
+    return first.rpartition("] ")[2]

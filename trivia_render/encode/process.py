@@ -26,6 +26,7 @@ _KEPT_BYTES: Final = 4 << 20
 _EVIDENCE_LINES: Final = 15
 #: How often the process is asked whether it still runs while it says nothing.
 _LOOK_SECONDS: Final = 0.5
+_REAP_SECONDS: Final = 10.0
 #: An unprivileged process may have this much in a pipe on Linux (/proc/sys/fs/pipe-max-size).
 _PIPE_BYTES: Final = 1 << 20
 #: What tells in `-progress` that work was done. The rest changes with the clock alone.
@@ -67,6 +68,8 @@ class WatchedProcess:
         self._progress_tail = b""
         self._progress: dict[bytes, bytes] = {}
         self._cancelled = False
+        if not os.access(program, os.X_OK):
+            raise _not_startable(program, purpose, "it is not there, or may not be run")
         progress_read, progress_write = os.pipe()
         command = [
             *_death_wrapper(),
@@ -89,22 +92,21 @@ class WatchedProcess:
             )
         except OSError as error:
             os.close(progress_read)
-            raise ProgramMissingError(
-                f"FFmpeg cannot be started for {purpose}: {error.strerror}: {program}",
-                remedy="Set TRIVIA_FFMPEG to a working ffmpeg, or unset it to use the packaged one.",
-            ) from error
+            raise _not_startable(program, purpose, str(error)) from error
         finally:
             os.close(progress_write)
         self._progress_pipe = os.fdopen(progress_read, "rb", buffering=0)
         self._selector = selectors.DefaultSelector()
         self._last_progress = monotonic()
         for pipe in (self._process.stderr, self._progress_pipe):
-            assert pipe is not None  # noqa: S101 - asked for above
-            os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ)
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                self._selector.register(pipe, selectors.EVENT_READ)
+        self._input: int | None = None
         if self._process.stdin is not None:
-            os.set_blocking(self._process.stdin.fileno(), False)
-            _enlarge(self._process.stdin.fileno())
+            self._input = self._process.stdin.fileno()
+            os.set_blocking(self._input, False)
+            _enlarge(self._input)
 
     def __enter__(self) -> Self:
         return self
@@ -126,19 +128,19 @@ class WatchedProcess:
 
     def write(self, data: bytes | memoryview) -> None:
         """Hand all of the data to the process. Raises EncodeError, EncodeStalledError."""
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101 - only fed processes are written to
+        if self._input is None:
+            raise ValueError("this process was started without an input")
         rest = memoryview(data).cast("B")
         # Drawing the next frame takes its time too: the clock runs only while we wait for FFmpeg.
         self._last_progress = monotonic()
         while rest:
             try:
-                taken = os.write(stdin.fileno(), rest)
+                taken = os.write(self._input, rest)
             except BlockingIOError:
-                self._await_input()
+                self._await_room(self._input)
             except BrokenPipeError:
                 self._collect()
-                raise self._failure("stopped taking frames") from None
+                raise self._failure("stopped reading its input") from None
             else:
                 self._last_progress = monotonic()
                 rest = rest[taken:]
@@ -150,18 +152,16 @@ class WatchedProcess:
         self._last_progress = monotonic()
         self._collect()
         if self._process.returncode != 0:
-            raise self._failure(f"exited {self._process.returncode}")
+            raise self._failure("failed")
         return self._messages()
 
-    def _await_input(self) -> None:
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101
-        self._selector.register(stdin, selectors.EVENT_WRITE)
+    def _await_room(self, descriptor: int) -> None:
+        self._selector.register(descriptor, selectors.EVENT_WRITE)
         try:
-            while not self._drain(until_writable=True):
+            while not self._drain():
                 self._check_progress()
         finally:
-            self._selector.unregister(stdin)
+            self._selector.unregister(descriptor)
 
     def _collect(self) -> None:
         """Drain until the process has ended and been waited for."""
@@ -175,12 +175,12 @@ class WatchedProcess:
         # What was written just before the end. A grandchild may hold the pipes open, so no wait for EOF.
         self._drain(timeout_seconds=0)
 
-    def _drain(self, *, timeout_seconds: float = _LOOK_SECONDS, until_writable: bool = False) -> bool:
+    def _drain(self, *, timeout_seconds: float = _LOOK_SECONDS) -> bool:
         """Read what is there, waiting for it a moment; tell whether the input takes more."""
-        writable = False
+        has_room = False
         for key, _ in self._selector.select(min(timeout_seconds, self._limit_seconds)):
-            if key.fileobj is self._process.stdin:
-                writable = until_writable
+            if key.fd == self._input:
+                has_room = True
                 continue
             data = _read_available(key.fd)
             if not data:
@@ -190,7 +190,7 @@ class WatchedProcess:
             else:
                 self._stderr += data
                 del self._stderr[:-_KEPT_BYTES]
-        return writable
+        return has_room
 
     def _note_progress(self, data: bytes) -> None:
         *lines, self._progress_tail = (self._progress_tail + data).split(b"\n")
@@ -239,7 +239,16 @@ class WatchedProcess:
 
     def _end(self) -> None:
         self._kill()
-        self._process.wait()
+        # A process stuck inside a driver cannot be killed before the driver lets go: report, don't hang too.
+        with contextlib.suppress(TimeoutExpired):
+            self._process.wait(_REAP_SECONDS)
+
+
+def _not_startable(program: Path, purpose: str, why: str) -> ProgramMissingError:
+    return ProgramMissingError(
+        f"FFmpeg cannot be started for {purpose}: {program}: {why}.",
+        remedy="Set TRIVIA_FFMPEG to a working ffmpeg, or unset it to use the packaged one.",
+    )
 
 
 def _read_available(descriptor: int) -> bytes:
