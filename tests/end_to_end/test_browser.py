@@ -16,9 +16,8 @@ def red_then_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("browser") / "red_then_blue.mp4"
     sources = ["color=red:s=320x240:r=30:d=2", "color=blue:s=320x240:r=30:d=2", "sine=d=4:r=48000"]
     inputs = [argument for source in sources for argument in ("-f", "lavfi", "-i", source)]
+    joined = ["-filter_complex", "[0][1]concat=n=2"]
     encoding = [
-        "-filter_complex",
-        "[0][1]concat=n=2",
         "-c:v",
         "libx264",
         "-pix_fmt",
@@ -27,11 +26,11 @@ def red_then_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "30",
         "-c:a",
         "aac",
+        "-movflags",
+        "+faststart",
     ]
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error"]
-    subprocess.run(
-        [*ffmpeg, *inputs, *encoding, "-movflags", "+faststart", str(path)], check=True, timeout=60
-    )
+    subprocess.run([*ffmpeg, *inputs, *joined, *encoding, str(path)], check=True, timeout=60)
     return path
 
 

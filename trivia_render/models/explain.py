@@ -104,7 +104,8 @@ def _range(location: Location) -> str:
 
 def _not_a_choice(detail: ErrorDetails) -> _Words:
     value, known = detail["input"], choices(detail["loc"])
-    near = nearest(value, known) if isinstance(value, str) else None
+    # Choices are short: at a lower limit, "1:1" would be guessed for "16:10".
+    near = nearest(value, known, least=0.8) if isinstance(value, str) else None
     message = f"must be one of {', '.join(map(shown, known))}, not {shown(value)}."
     return message, f"Did you mean {shown(near)}?" if near else "Choose one of them."
 

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from trivia_render.models.config import JobConfig
 from trivia_render.models.problems import Location
 
-#: A key nearer than this to a known one is taken for a slip of the pen (difflib's ratio).
-_NEAR = 0.6
+#: A word nearer than this to a known one is taken for a slip of the pen (difflib's ratio).
+NEAR = 0.6
 #: Longer words are no slips, and comparing them costs time.
 _LONGEST_SLIP = 64
 
@@ -57,12 +57,12 @@ def bounds(location: Location) -> tuple[float, float]:
     return low, high
 
 
-def nearest(word: str, known: Collection[str]) -> str | None:
+def nearest(word: str, known: Collection[str], *, least: float = NEAR) -> str | None:
     """Return the known word that is nearest in spelling, or None where none is near."""
     if len(word) > _LONGEST_SLIP:
         return None
     by_folded = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=_NEAR)
+    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=least)
     return by_folded[found[0]] if found else None
 
 

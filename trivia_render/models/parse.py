@@ -12,15 +12,12 @@ from trivia_render.models.answers import answer_problems, correct_index, normal_
 from trivia_render.models.config import JobConfig
 from trivia_render.models.explain import explain
 from trivia_render.models.jsontext import plain, read_json
-from trivia_render.models.problems import Problem, error, shown, warning
+from trivia_render.models.problems import MAX_PROBLEMS, Problem, error, shown, warning
 
 __all__ = ["ParsedConfig", "correct_index", "options_of", "parse_job_config", "parse_jsonl"]
 
 #: A config and the warnings about it.
 ParsedConfig = tuple[JobConfig, tuple[Problem, ...]]
-
-#: More findings than anyone reads; the count of the rest is told.
-MAX_PROBLEMS = 1000
 
 
 def parse_job_config(data: bytes | str | Mapping[str, Any], *, source: str = "job config") -> ParsedConfig:
@@ -41,7 +38,7 @@ def parse_job_config(data: bytes | str | Mapping[str, Any], *, source: str = "jo
         # JSON mode is strict about types, yet takes a JSON list for a tuple and 1 for 1.0.
         config = JobConfig.model_validate_json(json.dumps(used), strict=True)
     except ValidationError as failure:
-        details = failure.errors(include_url=False)
+        details = failure.errors(include_url=False)[: MAX_PROBLEMS + 1]
         unreadable = {problem.path for problem in problems}
         further = (*explain(details, config=used), *contradictions)
         problems = (*problems, *(problem for problem in further if problem.path not in unreadable))
@@ -110,9 +107,8 @@ def _invalid(problems: Sequence[Problem], *, source: str) -> ConfigInvalidError:
     """Order the findings by their place and join them into one error."""
     ordered = sorted(problems, key=lambda problem: _natural(problem.path))
     if len(ordered) > MAX_PROBLEMS:
-        left_out = len(ordered) - MAX_PROBLEMS
-        ordered = ordered[:MAX_PROBLEMS]
-        ordered.append(error((), f"has {left_out:,} more problems.", "Correct these first."))
+        message = f"has more than {MAX_PROBLEMS:,} problems; the rest is not listed."
+        ordered = [*ordered[:MAX_PROBLEMS], error((), message, "Correct these first.")]
     return ConfigInvalidError(ordered, source=source)
 
 

@@ -9,6 +9,9 @@ from trivia_render.models.base import Model
 #: Where something is in a JSON value: keys and indices from the root.
 Location = tuple[str | int, ...]
 
+#: More findings than anyone reads: a report of more is cut off, and says so.
+MAX_PROBLEMS = 1000
+
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN_CHARACTERS = 60
 
