@@ -18,13 +18,12 @@ from trivia_render.speech.ssml import (
     begin_mark,
     document,
     end_mark,
-    input_style,
     pack,
     sentence_mark,
-    takes_speaking_rate,
 )
 from trivia_render.speech.text import SpokenSentence, sentences
 from trivia_render.speech.usage import SpeechUsage, UsageMeter
+from trivia_render.speech.voice_families import PROJECT_REQUESTS_PER_MINUTE, family_of
 from trivia_render.speech.wav import read_wav
 
 #: "Speaking rate in the range [0.25, 2.0]; any other values will return an error" (AudioConfig in the
@@ -112,7 +111,9 @@ class GoogleVoice:
 
     def _style(self, lines: Sequence[Sequence[SpokenSentence]], voice: VoiceSpec) -> InputStyle:
         nothing_to_mark = sum(len(line) for line in lines) <= 1
-        return "text" if nothing_to_mark or voice.name in self._without_marks else input_style(voice.name)
+        known_to_fail = voice.name in self._without_marks
+        marks = family_of(voice.name).has_marks and not nothing_to_mark and not known_to_fail
+        return "ssml" if marks else "text"
 
     def _speak_as(
         self, style: InputStyle, lines: Sequence[Sequence[SpokenSentence]], voice: VoiceSpec
@@ -130,14 +131,14 @@ class GoogleVoice:
 
         from trivia_render.speech import google_errors
 
-        slowest, fastest = (SLOWEST, FASTEST) if takes_speaking_rate(voice.name) else (1.0, 1.0)
+        slowest, fastest = (SLOWEST, FASTEST) if family_of(voice.name).has_speed else (1.0, 1.0)
         native, tempo = waveform.native_speed(voice.speed, slowest=slowest, fastest=fastest)
         text = document(pieces, style=style)
         request = _build(text, style, voice, speaking_rate=native)
         policy = self._retry
 
         def send() -> Any:
-            self._rate_limit.acquire()
+            self._wait_for_quota(voice)
             self._meter.add(SpeechUsage(requests=1, characters=len(text)))
             return self._shared_client().synthesize_speech(
                 request, retry=None, timeout=policy.request_timeout_seconds
@@ -159,6 +160,13 @@ class GoogleVoice:
         samples, rate = read_wav(response.audio_content)
         marks = {point.mark_name: point.time_seconds / tempo for point in response.timepoints}
         return _Answer(waveform.stretch(waveform.to_speech_rate(samples, rate=rate), tempo=tempo), marks)
+
+    def _wait_for_quota(self, voice: VoiceSpec) -> None:
+        family = family_of(voice.name)
+        if family.requests_per_minute < PROJECT_REQUESTS_PER_MINUTE:
+            share = family.requests_per_minute / PROJECT_REQUESTS_PER_MINUTE
+            self._rate_limit.part(family.name, share=share).acquire()
+        self._rate_limit.acquire()
 
     def _shared_client(self) -> SpeechClient:
         with self._lock:

@@ -21,12 +21,20 @@ class RateLimit(Protocol):
         """Return when the request may be sent. Raises SpeechQuotaError when that takes too long."""
         ...
 
+    def part(self, name: str, *, share: float) -> "RateLimit":
+        """Return a smaller limit beside this one, for requests that have a quota of their own."""
+        ...
+
 
 class NoRateLimit:
     """Lets every request pass at once."""
 
     def acquire(self) -> None:
         """Return at once."""
+
+    def part(self, name: str, *, share: float) -> "NoRateLimit":  # noqa: ARG002
+        """Return itself."""
+        return self
 
 
 class FileRateLimit:
@@ -48,7 +56,8 @@ class FileRateLimit:
     ) -> None:
         if requests_per_minute < 1:
             raise ValueError("requests_per_minute must be at least 1")
-        self._path = folder / f"{name}.slots"
+        self._folder = folder
+        self._name = name
         self._requests = requests_per_minute
         self._longest_wait = longest_wait_seconds
         self._clock = clock
@@ -60,6 +69,17 @@ class FileRateLimit:
         wait = self._take_slot() - self._clock()
         if wait > 0:
             self._sleep(wait)
+
+    def part(self, name: str, *, share: float) -> "FileRateLimit":
+        """Return the limit of requests that have a share of this number, at least 1 a minute."""
+        return FileRateLimit(
+            self._folder,
+            name=f"{self._name}-{name}",
+            requests_per_minute=max(1, int(self._requests * share)),
+            longest_wait_seconds=self._longest_wait,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
 
     def _take_slot(self) -> float:
         with self._locked() as file:
@@ -79,8 +99,8 @@ class FileRateLimit:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._folder / f"{self._name}.slots", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file

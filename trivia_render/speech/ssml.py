@@ -13,12 +13,6 @@ LIMIT_BYTES = 5000
 _BREAK = '<break time="1s"/>'
 _OPEN, _CLOSE = "<speak>", "</speak>"
 
-#: Voice families whose SSML takes `<mark>` and returns time points. Others refuse marks (Studio) or
-#: SSML as a whole (Journey, Chirp), so they get plain text, a line a request.
-_MARKING_FAMILIES = frozenset({"standard", "wavenet", "neural2", "news", "casual"})
-#: Families that refuse a speaking rate.
-_FIXED_RATE_FAMILIES = frozenset({"journey", "chirp"})
-
 InputStyle = Literal["ssml", "text"]
 
 
@@ -27,16 +21,6 @@ class Piece(NamedTuple):
 
     line: int
     sentences: tuple[SpokenSentence, ...]
-
-
-def input_style(voice_name: str) -> InputStyle:
-    """Return whether a voice takes marked SSML; a family that is not known is given plain text."""
-    return "ssml" if _family(voice_name) in _MARKING_FAMILIES else "text"
-
-
-def takes_speaking_rate(voice_name: str) -> bool:
-    """Whether a voice can speak faster and slower by itself."""
-    return _family(voice_name) not in _FIXED_RATE_FAMILIES
 
 
 def pack(lines: Sequence[Sequence[SpokenSentence]], *, style: InputStyle) -> tuple[tuple[Piece, ...], ...]:
@@ -56,8 +40,10 @@ def pack(lines: Sequence[Sequence[SpokenSentence]], *, style: InputStyle) -> tup
 
 
 def document(pieces: Sequence[Piece], *, style: InputStyle) -> str:
-    """Write what one request says. Marks: `{piece}b` and `{piece}e` around a piece, `{piece}s{n}` before
-    its sentence n. Google does not bill marks, but it bills every other character of SSML."""
+    """Write what one request says, with a mark before and behind each piece and before its sentences.
+
+    Google bills every character of SSML but those of marks.
+    """
     if style == "text":
         return " ".join(sentence.spoken for piece in pieces for sentence in piece.sentences)
     return _OPEN + _BREAK.join(_marked(index, piece) for index, piece in enumerate(pieces)) + _CLOSE
@@ -107,9 +93,3 @@ def _split(index: int, line: Sequence[SpokenSentence], *, style: InputStyle) -> 
 
 def _size(pieces: Sequence[Piece], *, style: InputStyle) -> int:
     return len(document(pieces, style=style).encode())
-
-
-def _family(voice_name: str) -> str:
-    """Return such as `neural2`, `chirp3` of `{language}-{region}-{family}-{voice}` in lower case."""
-    parts = voice_name.lower().split("-")
-    return parts[2] if len(parts) > 2 else ""

@@ -315,10 +315,16 @@ def test_a_text_that_the_service_finds_too_long_is_bad_input(service: GoogleStan
 
 def test_every_attempt_passes_the_rate_limit(service: GoogleStandIn) -> None:
     class Counting:
-        passed = 0
+        def __init__(self) -> None:
+            self.passed = 0
+            self.parts: list[tuple[str, float]] = []
 
         def acquire(self) -> None:
             self.passed += 1
+
+        def part(self, name: str, *, share: float) -> "Counting":
+            self.parts.append((name, share))
+            return self
 
     limit = Counting()
     service.faults.append(grpc.StatusCode.UNAVAILABLE)
@@ -327,6 +333,11 @@ def test_every_attempt_passes_the_rate_limit(service: GoogleStandIn) -> None:
     )
     voice.synthesize(CLIP, voice=_spec())
     assert limit.passed == len(service.requests) == 2
+    assert limit.parts == []
+
+    voice.synthesize(CLIP[:1], voice=_spec("en-US-Chirp3-HD-Kore"))
+    assert limit.parts == [("chirp3", 0.2)]
+    assert limit.passed == 4
 
 
 def test_threads_share_one_client(service: GoogleStandIn) -> None:

@@ -98,6 +98,17 @@ def test_a_wait_past_the_longest_is_a_quota_error_and_takes_no_slot(tmp_path: Pa
     assert clock.now == pytest.approx(1_800_000_060.0)
 
 
+def test_a_part_has_its_share_of_the_number_and_slots_of_its_own(tmp_path: Path) -> None:
+    limit = _limit(tmp_path, Clock(), requests=20, longest_wait_seconds=0)
+    part = limit.part("chirp3", share=0.2)
+    for _ in range(4):
+        part.acquire()
+    with pytest.raises(SpeechQuotaError, match="4 speech requests a minute"):
+        part.acquire()
+    limit.acquire()
+    limit.part("journey", share=0.03).acquire()
+
+
 def test_processes_share_the_limit(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TAKER, str(tmp_path), "20", "10"]
     takers = [
