@@ -1,0 +1,126 @@
+"""Run flows from a plain process: quietly, and with a server of their own where none is configured.
+
+Imports no Prefect, since Prefect reads its settings at import: call `prepare_prefect` first.
+"""
+
+import atexit
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from trivia_render.errors import WorkflowServerError
+from trivia_render.settings import load_settings
+
+#: The first start creates Prefect's database: 10 to 20 s on two slow cores. Later ones take 5.
+START_TIMEOUT_SECONDS = 120.0
+_STOP_TIMEOUT_SECONDS = 15.0
+
+_QUIET = {
+    # Runs log to Prefect, where the UI shows them, and not between a command's own lines.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    # Prefect refuses parameters over 512 KiB; a config of 500 long questions is larger.
+    "PREFECT_SERVER_API_MAX_PARAMETER_SIZE": "0",
+}
+
+
+def prepare_prefect() -> None:
+    """Do `start_prefect` and wait until Prefect can be used. Raises WorkflowServerError."""
+    start_prefect()()
+
+
+def start_prefect() -> Callable[[], None]:
+    """Keep Prefect quiet, and start a server for this process unless one is configured.
+
+    Returns at once with what waits until the server answers and raises WorkflowServerError if it does
+    not; call that before Prefect is imported. The server stores in Prefect's own database, so its runs
+    stay visible to any later server of this user. It ends with this process, however that ends.
+    """
+    quiet_prefect()
+    if load_settings().prefect_api_url is not None:
+        return lambda: None
+    server = _Server()
+    # Runs after Prefect has sent its last events: it hooks in before `atexit` does.
+    atexit.register(server.stop)
+    return server.wait
+
+
+def quiet_prefect() -> None:
+    """Keep Prefect from printing and from sending anything anywhere, unless the environment asks for it."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+class _Server:
+    """The child process that serves Prefect's API."""
+
+    def __init__(self) -> None:
+        self._deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - read if the server does not start
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+            self._url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+            # A session of its own: Ctrl-C is for the flow, which still has its end to report.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "flows.embedded_server", str(listener.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Wait until it answers, and make it this process's server."""
+        if self._next_word() == "configured":
+            return
+        os.environ["PREFECT_API_URL"] = self._url
+        # Both import at the same time: this takes about as long as the server still needs.
+        import prefect.main  # noqa: F401, PLC0415
+
+        self._next_word()
+
+    def stop(self) -> None:
+        """End it; what it has to store is stored."""
+        process = self._process
+        assert process.stdin is not None  # noqa: S101 - it was started with pipes
+        assert process.stdout is not None  # noqa: S101
+        process.stdin.close()
+        try:
+            process.wait(_STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+    def _next_word(self) -> str:
+        assert self._process.stdout is not None  # noqa: S101 - it was started with pipes
+        pipe = self._process.stdout
+        line = b""
+        while not line.endswith(b"\n"):
+            left = self._deadline - time.monotonic()
+            readable = select.select([pipe], [], [], max(left, 0))[0]
+            # One byte at a time: two words may be waiting.
+            letter = os.read(pipe.fileno(), 1) if readable else b""
+            if not letter:
+                raise self._did_not_start(
+                    f"no answer within {START_TIMEOUT_SECONDS:.0f} s" if left <= 0 else ""
+                )
+            line += letter
+        return line.decode().strip()
+
+    def _did_not_start(self, reason: str) -> WorkflowServerError:
+        self.stop()
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").splitlines()
+        return WorkflowServerError(
+            f"Prefect's embedded server did not start: {reason or f'exit code {self._process.returncode}'}.",
+            evidence="\n".join(f"  {line}" for line in lines[-10:]),
+            remedy="Correct the cause, set PREFECT_API_URL to a running server, or render with --direct.",
+        )
