@@ -11,12 +11,13 @@ import numpy as np
 
 from trivia_render.audio.kweighting import BLOCK_SAMPLES, weighted_power
 from trivia_render.audio.tones import fade, noise, partials, raised_cosine, seconds_to_samples, times
+from trivia_render.models.formats import SAMPLE_RATE
 from trivia_render.models.ports import Samples
 from trivia_render.models.timeline import Sound
 
 #: Loudest 400 ms of each effect, in LU against the narration, at a gain of 0 dB. The sting is as loud as
 #: the voice; what repeats is softer, since a tick that is heard fifty times must not be noticed.
-LEVELS_LU: dict[Sound, float] = {"sting": 0.0, "accent": -5.0, "tick": -8.0, "whoosh": -9.0, "pop": -9.0}
+LEVELS_LU: dict[Sound, float] = {"sting": 0.0, "accent": -4.0, "tick": -6.5, "whoosh": -9.0, "pop": -9.0}
 #: Loudness of narration at -20 dBFS RMS, played from both speakers.
 REFERENCE_LUFS = -18.0
 
@@ -64,7 +65,7 @@ def _pop() -> Samples:
     length = seconds_to_samples(0.11)
     time = times(length)
     pitch = 392.0 + 330.0 * (1 - np.exp(-time / np.float32(0.022)))
-    phase = np.cumsum(pitch, dtype=np.float64) * (2 * np.pi / 48_000)
+    phase = np.cumsum(pitch, dtype=np.float64) * (2 * np.pi / SAMPLE_RATE)
     shape = raised_cosine(length)[::-1] * np.exp(-time / np.float32(0.028))
     return np.asarray((np.sin(phase) + 0.15 * np.sin(2 * phase)) * shape, np.float32)
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from trivia_render.audio.kweighting import BLOCK_SAMPLES
 from trivia_render.audio.tones import db_to_gain
+from trivia_render.models.formats import SAMPLE_RATE
 from trivia_render.models.ports import Samples
 
 Curve = npt.NDArray[np.float64]
@@ -86,7 +87,7 @@ def limiting(peaks: Curve, *, drive: float, ceiling_dbtp: float) -> Limiting:
     if edges.min() == 1.0:
         return Limiting(drive, edges)
     # Release: straight in dB. min over the past of (gain + slope x time since) is a running minimum.
-    slope = np.arange(len(edges)) * (_RELEASE_DB_PER_SECOND * BLOCK_SAMPLES / 48_000)
+    slope = np.arange(len(edges)) * (_RELEASE_DB_PER_SECOND * BLOCK_SAMPLES / SAMPLE_RATE)
     held = np.minimum(np.minimum.accumulate(20 * np.log10(edges) - slope) + slope, 0.0)
     # The least gain within reach, then a weighted mean of the same reach: smooth, and never over `edges`.
     reach = 2 * _LOOK_BLOCKS + 1

@@ -7,19 +7,18 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from trivia_render.audio.kweighting import Power, integrated_lufs, weighted_power
-from trivia_render.audio.limiter import Limiting, apply, block_peaks, limiting
+from trivia_render.audio.limiter import Curve, Limiting, apply, block_peaks, limiting
 from trivia_render.audio.mix import is_silent
 from trivia_render.audio.tones import db_to_gain
 from trivia_render.errors import VideoOutOfSpecError
 from trivia_render.models.config import Loudness
 from trivia_render.models.ports import Samples
 
-#: The integrated loudness may miss its target by so much, as EBU R 128 (2014) allows live programmes ±1 LU
-#: and others ±0.5 LU.
+#: The integrated loudness may miss its target by so much; EBU R 128 allows finished programmes the same.
 TOLERANCE_LU = 0.5
 #: A lossy codec moves peaks: the limiter holds them so far under what the AAC may reach.
 RESERVE_DB = 0.5
-#: Encodes until the file measures right. Two do for real programmes; each pass learns from the last.
+#: Encodes until the file measures right; each learns from the last. Programmes need one, at times two.
 MAX_PASSES = 5
 #: No master is driven further into the limiter than this; what needs more is mostly clicks.
 MAX_LIMITING_DB = 24.0
@@ -94,6 +93,7 @@ class _Drive:
         self._lift = 1.0 / max(float(master.max()), -float(master.min()))
         self._power: Power = weighted_power(master)
         self._power *= self._lift**2
+        self._peaks: Curve = np.zeros(0)
         self._peaks_known_above = float("inf")
         self._most: Limiting | None = None
 

@@ -1,6 +1,7 @@
 """Place a clip's sounds, and mix the clips into one master: voice, effects, ducked music."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ from trivia_render.audio.effects import render_sound
 from trivia_render.audio.music import music_bed
 from trivia_render.audio.tones import db_to_gain, fade, seconds_to_samples
 from trivia_render.models.config import SoundEffects, Soundtrack
-from trivia_render.models.formats import SAMPLES_PER_FRAME
+from trivia_render.models.formats import SAMPLE_RATE, SAMPLES_PER_FRAME
 from trivia_render.models.ports import Samples, Speech
 from trivia_render.models.timeline import Timeline
 
@@ -25,10 +26,11 @@ _ATTACK_SECONDS = 0.08
 _HOLD_SECONDS = 0.25
 _RELEASE_SECONDS = 0.4
 
-# Effects get some width from a faint, short echo of opposite sign on each side; it cancels out in mono.
+# Effects get some width from a faint echo after 8.9 ms, of opposite sign on each side, which mono cancels.
 _WIDTH_DELAY = 427
 _WIDTH_GAIN = 0.22
 
+# Control blocks scaled at once: two seconds, which stay in the processor's cache.
 _MIX_BLOCKS = 300
 
 
@@ -57,22 +59,24 @@ def _place(track: Samples, sound: Samples, start: int, *, fade_seconds: float) -
 
 
 def mix_master(clips: Sequence[Samples], *, soundtrack: Soundtrack, sound_effects: SoundEffects) -> Samples:
-    """Mix the clips' sounds (voice, effects) and the music bed into one (2, N) float32 master.
+    """Mix the clips' sounds and the music bed into one master: (2, N) float32, N their lengths' sum.
 
-    Gains are against the narration: at 0 dB the bed is as loud as the voice (`REFERENCE_LUFS`), and so is
-    the loudest effect. While the voice speaks, the bed is `ducking_db` softer. The master is not yet at its
-    final loudness and may exceed full scale.
+    Each clip is (2, frames * 1600): voice, effects. Gains are against the narration: at 0 dB the bed is as
+    loud as the voice (`REFERENCE_LUFS`), and so is the loudest effect. While the voice speaks, the bed is
+    `ducking_db` softer. The master is not yet at its final loudness and may exceed full scale.
     """
-    voice = np.concatenate([clip[0] for clip in clips])
-    samples = len(voice)
+    samples = sum(clip.shape[1] for clip in clips)
     if soundtrack.source == "none":
         master = np.zeros((2, samples), np.float32)
     else:
         master = music_bed(soundtrack.source, samples)
-        _scale(master, _bed_gain(voice, soundtrack))
-    if sound_effects.enabled:
-        _add_effects(master, clips, db_to_gain(sound_effects.gain_db))
-    master += voice
+        _scale(master, _bed_gain([clip[0] for clip in clips], soundtrack))
+    start = 0
+    for clip in clips:
+        master[:, start : start + clip.shape[1]] += clip[0]
+        if sound_effects.enabled:
+            _add_effects(master, clip[1] * np.float32(db_to_gain(sound_effects.gain_db)), start)
+        start += clip.shape[1]
     return master
 
 
@@ -81,17 +85,16 @@ def is_silent(master: Samples) -> bool:
     return max(float(master.max(initial=0)), -float(master.min(initial=0))) < SILENCE_PEAK
 
 
-def _bed_gain(voice: Samples, soundtrack: Soundtrack) -> npt.NDArray[np.float32]:
+def _bed_gain(voices: Sequence[Samples], soundtrack: Soundtrack) -> npt.NDArray[np.float32]:
     """Return the bed's gain at the edges of the control blocks: (blocks + 1,)."""
-    depth = _ducking(voice) * soundtrack.ducking_db
+    blocks = [voice.reshape(-1, _CONTROL_SAMPLES) for voice in voices]
+    power = np.concatenate([np.einsum("ij,ij->i", block, block) for block in blocks]) / _CONTROL_SAMPLES
+    depth = _ducking(power) * soundtrack.ducking_db
     return (10.0 ** ((soundtrack.gain_db - depth) / 20)).astype(np.float32)
 
 
-def _ducking(voice: Samples) -> npt.NDArray[np.float64]:
-    """Return how far the bed is ducked, 0 to 1, at each edge of the control blocks."""
-    missing = -len(voice) % _CONTROL_SAMPLES
-    blocks = np.pad(voice, (0, missing)).reshape(-1, _CONTROL_SAMPLES)
-    power = np.einsum("ij,ij->i", blocks, blocks) / _CONTROL_SAMPLES
+def _ducking(power: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Return how far the bed is ducked, 0 to 1, at each edge of control blocks with this voice power."""
     edges = np.arange(len(power) + 1)
     speaking = power > _DUCKING_THRESHOLD**2
     if not speaking.any():
@@ -101,7 +104,7 @@ def _ducking(voice: Samples) -> npt.NDArray[np.float64]:
     after = np.searchsorted(active, edges)
     last_end = np.where(after > 0, active[np.maximum(after - 1, 0)] + 1, -np.inf)
     next_start = np.where(after < len(active), active[np.minimum(after, len(active) - 1)], np.inf)
-    rate = 48_000 / _CONTROL_SAMPLES
+    rate = SAMPLE_RATE / _CONTROL_SAMPLES
     released = (edges - last_end - _HOLD_SECONDS * rate) / (_RELEASE_SECONDS * rate)
     attacked = (next_start - edges) / (_ATTACK_SECONDS * rate)
     ramp = 1.0 - np.clip(np.minimum(released, attacked), 0.0, 1.0)
@@ -118,15 +121,12 @@ def _scale(bed: Samples, gain: npt.NDArray[np.float32]) -> None:
         part *= factors[: part.shape[1]]
 
 
-def _add_effects(master: Samples, clips: Sequence[Samples], gain: float) -> None:
-    """Add the clips' effects: in the middle, with a little width that vanishes in mono."""
-    start = 0
-    for clip in clips:
-        effects = clip[1] * np.float32(gain)
-        end = start + len(effects)
-        master[:, start:end] += effects
-        tail = min(end + _WIDTH_DELAY, master.shape[1])
-        side = effects[: tail - start - _WIDTH_DELAY] * np.float32(_WIDTH_GAIN)
-        master[0, start + _WIDTH_DELAY : tail] += side
-        master[1, start + _WIDTH_DELAY : tail] -= side
-        start = end
+def _add_effects(master: Samples, effects: Samples, start: int) -> None:
+    """Add a clip's effects: in the middle, with a little width that vanishes in mono."""
+    end = start + len(effects)
+    master[:, start:end] += effects
+    # The echo of the last clip's end has nowhere to go.
+    echo = effects[: max(master.shape[1] - start - _WIDTH_DELAY, 0)] * np.float32(_WIDTH_GAIN)
+    place = slice(start + _WIDTH_DELAY, start + _WIDTH_DELAY + len(echo))
+    master[0, place] += echo
+    master[1, place] -= echo

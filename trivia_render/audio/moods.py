@@ -120,11 +120,11 @@ def _upbeat() -> Score:
     turn = (c6, am7, dm7, g7)
     chords = (*turn, *turn, fmaj7, em7, dm7, g7, *turn)
     tune = (*_TUNE_A, *_TUNE_A_CLOSE, *_TUNE_B, *_TUNE_A_CLOSE)
-    lead = _Part(instruments.pluck, -12.0, 0.2, 0.3, beat_samples)
+    lead = _Part(instruments.pluck, -11.0, 0.2, 0.3, beat_samples)
     wood = _Part(instruments.marimba, -14.5, -0.3, 0.3, beat_samples)
     bells = _Part(instruments.glockenspiel, -29.0, 0.5, 0.5, beat_samples)
-    chops = _Part(instruments.pluck, -17.0, -0.25, 0.25, beat_samples)
-    keys = _Part(instruments.electric_piano, -19.0, -0.1, 0.3, beat_samples)
+    chops = _Part(instruments.pluck, -18.5, -0.25, 0.25, beat_samples)
+    keys = _Part(instruments.electric_piano, -20.5, -0.1, 0.3, beat_samples)
     low = _Part(instruments.bass, -12.0, 0.0, 0.0, beat_samples)
     hits: list[Hit] = []
     for bar, (chord, melody) in enumerate(zip(chords, tune, strict=True)):
@@ -163,17 +163,12 @@ def _upbeat_drums(bar: int) -> Iterator[Hit]:
     yield Hit(instruments.kick(), start, -13.5, send=0.0)
     yield Hit(instruments.kick(), start + _swung(2.5), -16.5, send=0.0)
     for beat in (1.0, 3.0):
-        yield Hit(instruments.snap(), start + beat, -16.0, pan=0.15, send=0.35)
+        yield Hit(instruments.snap(), start + beat, -11.5, pan=0.15, send=0.35)
     if fill:
-        yield Hit(instruments.snap(), start + _swung(3.5), -19.0, pan=-0.15, send=0.35)
+        yield Hit(instruments.snap(), start + _swung(3.5), -15.0, pan=-0.15, send=0.35)
     for eighth in range(8):
-        yield Hit(
-            instruments.shaker(),
-            start + _swung(eighth / 2),
-            -21.0 if eighth % 2 else -25.0,
-            pan=0.35,
-            send=0.05,
-        )
+        level_db = -16.0 if eighth % 2 else -20.0
+        yield Hit(instruments.shaker(), start + _swung(eighth / 2), level_db, pan=0.35, send=0.05)
 
 
 # --- calm -----------------------------------------------------------------------------------------------
@@ -207,8 +202,8 @@ def _calm() -> Score:
         hits += keys.strum(start + 2.5, chord.notes[2:], 1.3, -4.0)
         hits += [low.play(start, chord.root, 2.4), low.play(start + 2.5, chord.root, 1.3, -4.0)]
         hits.append(Hit(instruments.kick(), start, -17.0, send=0.0))
-        hits += [Hit(instruments.brush(), start + beat, -24.0, pan=0.15, send=0.3) for beat in (1.0, 3.0)]
-        hits += [Hit(instruments.shaker(), start + 0.5 + i, -28.0, pan=-0.35) for i in range(BEATS_PER_BAR)]
+        hits += [Hit(instruments.brush(), start + beat, -16.0, pan=0.15, send=0.3) for beat in (1.0, 3.0)]
+        hits += [Hit(instruments.shaker(), start + 0.5 + i, -18.0, pan=-0.35) for i in range(BEATS_PER_BAR)]
     held = tuple(HeldChord(c.notes, bar * 4.0, 4.0, -16.0, 0.8) for bar, c in enumerate(chords))
     return Score(beat_samples, len(chords), tuple(hits), held, room_seconds=1.8, seed=201)
 
@@ -222,10 +217,10 @@ def _suspense() -> Score:
     am, f, dm = _Chord(33, (57, 60, 64)), _Chord(41, (57, 60, 65)), _Chord(38, (57, 62, 65))
     esus, e = _Chord(40, (57, 59, 64)), _Chord(40, (56, 59, 64))
     chords = (am, am, f, f, dm, dm, esus, e)
-    pulse = _Part(instruments.staccato_strings, -14.0, -0.3, 0.2, beat_samples)
-    answer = _Part(instruments.staccato_strings, -18.0, 0.45, 0.35, beat_samples)
+    pulse = _Part(instruments.staccato_strings, -13.0, -0.3, 0.2, beat_samples)
+    answer = _Part(instruments.staccato_strings, -16.5, 0.45, 0.35, beat_samples)
     low = _Part(instruments.bass, -16.0, 0.0, 0.0, beat_samples)
-    drop = _Part(instruments.kalimba, -25.0, 0.2, 0.7, beat_samples)
+    drop = _Part(instruments.kalimba, -27.0, 0.2, 0.7, beat_samples)
     hits: list[Hit] = []
     for bar, chord in enumerate(chords):
         start = bar * BEATS_PER_BAR

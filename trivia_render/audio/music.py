@@ -17,8 +17,9 @@ _FADE_OUT_SECONDS = 3.0
 #: Chords of the pad overlap by so much: each swells in while the last one goes.
 _CHORD_OVERLAP_SECONDS = 0.5
 
-#: Samples after which a pad's chord repeats, 2.7 s: longer than an ear follows so even a sound.
+# A pad's chord repeats after 2.7 s, about as long as a chord lasts.
 _PAD_PERIOD = 1 << 17
+# The room sounds at a quarter of the rate: it has nothing over 6 kHz.
 _ROOM_RATE_DIVISOR = 4
 
 # The bed's equaliser, as (frequency in Hz, gain in dB), straight between the points on a logarithmic scale:
@@ -61,7 +62,9 @@ def loop(mood: Mood) -> Samples:
         _add_chord(dry, send, chord, composed)
     mixed = _finish(dry, send, composed)
     loudness = integrated_lufs(weighted_power(mixed))
-    mixed *= np.float32(db_to_gain(REFERENCE_LUFS - (loudness or REFERENCE_LUFS)))
+    if loudness is None:
+        raise ValueError(f"the score of {mood} has nothing to play")
+    mixed *= np.float32(db_to_gain(REFERENCE_LUFS - loudness))
     mixed.setflags(write=False)
     return mixed
 
@@ -106,7 +109,7 @@ def _finish(dry: Samples, send: Samples, composed: Score) -> Samples:
     points = np.array(_EQUALISER, np.float64)
     curve_db = np.interp(np.log(frequencies), np.log(points[:, 0]), points[:, 1])
     equaliser = (10 ** (curve_db / 20)).astype(np.float32)
-    # The room is dark: a quarter of the rate holds it, and its spectrum adds to the low end of the whole.
+    # The room's spectrum adds to the low end of the whole.
     few = length // _ROOM_RATE_DIVISOR
     sent = np.fft.rfft(send.reshape(few, _ROOM_RATE_DIVISOR).sum(axis=1))
     response = instruments.room(
