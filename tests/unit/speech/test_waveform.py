@@ -58,11 +58,26 @@ def test_the_level_is_that_of_the_sound_whatever_the_pauses(level: float) -> Non
     assert waveform.active_level_dbfs(waveform.at_speech_level(sound)) == pytest.approx(-20.0, abs=0.05)
 
 
-def test_a_peaky_sound_is_set_lower_instead_of_clipping() -> None:
-    sound = _tone(1.0, level=0.01)
-    sound[::4800] = 0.8
-    levelled = waveform.at_speech_level(sound)
-    assert np.abs(levelled).max() == pytest.approx(10 ** (waveform.SPEECH_PEAK_DBFS / 20), rel=1e-4)
+def test_peaks_over_the_limit_are_turned_down_alone_and_without_a_click() -> None:
+    sound = _tone(1.0, hertz=100.0, level=0.1)
+    swell = slice(24_000, 24_480)
+    sound[swell] *= 1 + 15 * np.hanning(480).astype(np.float32)
+    quieter = waveform.at_speech_level(sound)
+    gains = quieter[np.abs(sound) > 0.01] / sound[np.abs(sound) > 0.01]
+
+    assert np.abs(quieter).max() <= 10 ** (waveform.SPEECH_PEAK_DBFS / 20) + 1e-6
+    assert gains.min() < 0.8 * gains.max()
+    assert np.abs(np.diff(gains)).max() < 0.03 * gains.max()
+    untouched = np.abs(np.arange(RATE) - 24_240) > 800
+    assert (
+        np.ptp(quieter[untouched & (np.abs(sound) > 0.01)] / sound[untouched & (np.abs(sound) > 0.01)]) < 1e-4
+    )
+
+
+@pytest.mark.parametrize("length", [1, 59, 60, 61, 12_345])
+def test_no_sample_is_over_the_peak_limit_whatever_the_sound(length: int) -> None:
+    spikes = np.random.default_rng(length).standard_t(1.5, length).astype(np.float32) * np.float32(0.01)
+    assert np.abs(waveform.at_speech_level(spikes)).max() <= 10 ** (waveform.SPEECH_PEAK_DBFS / 20) + 1e-6
 
 
 @pytest.mark.parametrize("hertz", [100, 1000, 5000, 9000, 11_000])
