@@ -46,15 +46,24 @@ def first_strong(text: str) -> Direction | None:
 
 def levels(text: str, *, base: Direction) -> list[int]:
     """Return the embedding level of each character of one paragraph."""
-    classes = [unicodedata.bidirectional(character) or "L" for character in text]
+    original = [unicodedata.bidirectional(character) or "L" for character in text]
     base_level = int(base == "rtl")
-    if base_level == 0 and not {"R", "AL", "AN", "RLE", "RLO", "RLI", "FSI", "LRO"} & set(classes):
+    if base_level == 0 and not {"R", "AL", "AN", "RLE", "RLO", "RLI", "FSI", "LRO"} & set(original):
         return [0] * len(text)
-    matching = _matching_isolates(classes)
-    original = list(classes)
-    result = _explicit_levels(classes, matching, base_level)
-    for sequence in _isolating_run_sequences(original, result, matching):
-        _resolve(text, classes, original, result, sequence, base_level)
+    matching = _matching_isolates(original)
+    classes = list(original)
+    explicit = _explicit_levels(classes, matching, base_level)
+    result = list(explicit)
+    for sequence in _isolating_run_sequences(original, explicit, matching):
+        level = explicit[sequence[0]]
+        start, end = _bounds(sequence, original, explicit, base_level)
+        kinds = _weak_types([classes[index] for index in sequence], start)
+        marks = [original[index] == "NSM" for index in sequence]
+        embedding = "R" if level % 2 else "L"
+        _paired_brackets([text[index] for index in sequence], kinds, marks, embedding, start)
+        _neutral_types(kinds, embedding, start, end)
+        for index, kind in zip(sequence, kinds, strict=True):
+            result[index] = level + _implicit_rise(kind, level)
     return _settle_removed(original, result, base_level)
 
 
@@ -195,36 +204,26 @@ def _isolating_run_sequences(
     return sequences
 
 
-def _resolve(
-    text: str,
-    classes: list[str],
-    original: Sequence[str],
-    result: list[int],
-    sequence: list[int],
-    base_level: int,
-) -> None:
-    """Apply W1 to W7, N0 to N2 and I1, I2 to one isolating run sequence."""
-    level = result[sequence[0]]
-    before = next(
-        (result[i] for i in range(sequence[0] - 1, -1, -1) if original[i] not in _REMOVED), base_level
-    )
-    after = base_level
-    if original[sequence[-1]] not in _ISOLATES:
-        following = range(sequence[-1] + 1, len(original))
-        after = next((result[i] for i in following if original[i] not in _REMOVED), base_level)
-    start = "R" if max(level, before) % 2 else "L"
-    end = "R" if max(level, after) % 2 else "L"
-    kinds = _weak_types([classes[index] for index in sequence], start)
-    embedding = "R" if level % 2 else "L"
-    marks = [original[index] == "NSM" for index in sequence]
-    _paired_brackets([text[index] for index in sequence], kinds, marks, embedding, start)
-    _neutral_types(kinds, embedding, start, end)
-    for index, kind in zip(sequence, kinds, strict=True):
-        classes[index] = kind
-        if level % 2:
-            result[index] = level + (kind in {"L", "EN", "AN"})
-        else:
-            result[index] = level + {"R": 1, "AN": 2, "EN": 2}.get(kind, 0)
+def _bounds(
+    sequence: Sequence[int], original: Sequence[str], explicit: Sequence[int], base_level: int
+) -> tuple[str, str]:
+    """Return the types that a sequence sees before its start and after its end (X10)."""
+
+    def level_of(indices: range) -> int:
+        return next((explicit[index] for index in indices if original[index] not in _REMOVED), base_level)
+
+    level = explicit[sequence[0]]
+    before = level_of(range(sequence[0] - 1, -1, -1))
+    open_ended = original[sequence[-1]] in _ISOLATES
+    after = base_level if open_ended else level_of(range(sequence[-1] + 1, len(original)))
+    return "R" if max(level, before) % 2 else "L", "R" if max(level, after) % 2 else "L"
+
+
+def _implicit_rise(kind: str, level: int) -> int:
+    """Return how much deeper a character lies than its embedding (I1, I2)."""
+    if level % 2:
+        return int(kind in {"L", "EN", "AN"})
+    return {"R": 1, "AN": 2, "EN": 2}.get(kind, 0)
 
 
 def _weak_types(kinds: list[str], start: str) -> list[str]:

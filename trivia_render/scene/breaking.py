@@ -17,6 +17,11 @@ _NOT_FIRST = regex.compile(
     r"[\p{Pe}\p{Pf}!?,.:;…%‰°、。，．・：；？！ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ]"
 )
 _NOT_LAST = regex.compile(r"[\p{Ps}\p{Pi}¿¡$£¥#]")
+#: Written without spaces, and broken between words, which takes a dictionary: broken between clusters
+#: where a line is full.
+_UNSPACED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+#: Vowels that are written before the consonant that they belong to.
+_LEADING_VOWEL = regex.compile(r"[\u0E40-\u0E44\u0EC0-\u0EC4]")
 _BLANK = regex.compile(r"[\p{Zs}--\u00A0\u2007\u202F]", flags=regex.VERSION1)
 _ALPHABETIC = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{Armenian}\p{Georgian}]")
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}{2}")
@@ -65,15 +70,23 @@ def split_segment(paragraph: str, segment: Segment) -> list[Segment]:
     """Cut a segment between its clusters, for a word wider than any line."""
     parts = clusters(paragraph[segment.start : segment.ink_end])
     pieces: list[Segment] = []
-    place = segment.start
+    start = place = segment.start
     for part, following in zip(parts, [*parts[1:], ""], strict=True):
-        between_letters = _ALPHABETIC.match(part) and _ALPHABETIC.match(following)
-        pieces.append(Segment(place, place + len(part), place + len(part), "-" if between_letters else ""))
         place += len(part)
+        if following and (_NOT_FIRST.match(following) or _NOT_LAST.match(part) or _LEADING_VOWEL.match(part)):
+            continue
+        between_letters = _ALPHABETIC.match(part) and _ALPHABETIC.match(following)
+        pieces.append(Segment(start, place, place, "-" if between_letters else ""))
+        start = place
     if not pieces:
         return [segment]
     pieces[-1] = Segment(pieces[-1].start, segment.ink_end, segment.end, segment.hyphen)
     return pieces
+
+
+def may_be_split(paragraph: str, segment: Segment) -> bool:
+    """Tell whether a segment is a phrase of a script without spaces rather than one word."""
+    return _UNSPACED.match(paragraph, segment.start) is not None
 
 
 def _breaks_between(before: str, part: str, following: str) -> bool:

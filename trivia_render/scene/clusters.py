@@ -27,6 +27,9 @@ _EMOJI = regex.compile(
     r"\p{Emoji_Presentation}|\p{Regional_Indicator}{2}|[\uFE0F\u20E3\U0001F3FB-\U0001F3FF]"
     r"|\p{Extended_Pictographic}.*\u200D.*\p{Extended_Pictographic}"
 )
+_PICTOGRAPH = regex.compile(r"[\p{Extended_Pictographic}\U0001F3FB-\U0001F3FF]")
+#: The hyphen that does not break looks like the one that does, and few fonts have it.
+_GLYPH_ALIASES = {0x2011: "-"}
 #: Shapes its neighbours without ink of its own.
 _UNSEEN = regex.compile(r"\p{Default_Ignorable_Code_Point}")
 #: Unseen characters that the shaper must still get: joiners, variation selectors, tags of flags.
@@ -56,17 +59,26 @@ def is_emoji(cluster: str) -> bool:
 
 
 def skin_tones(cluster: str) -> tuple[tuple[int, int, int], ...]:
-    """Return the RGB colours of the cluster's skin tone modifiers, in order."""
+    """Return the RGB colours of an emoji's skin tone modifiers, in order."""
+    if not _PICTOGRAPH.match(cluster):
+        return ()
     return tuple(SKIN_TONES[character] for character in cluster if character in SKIN_TONES)
+
+
+def without_skin_tones(cluster: str) -> str:
+    """Return an emoji without its modifiers; a modifier alone stays, as a swatch."""
+    if not _PICTOGRAPH.match(cluster):
+        return cluster
+    return cluster[0] + "".join(character for character in cluster[1:] if character not in SKIN_TONES)
 
 
 def drawn_part(text: str) -> str:
     """Return the characters that need a glyph."""
-    seen: str = _UNSEEN.sub("", text)
-    return seen
+    seen: str = _UNSEEN.sub("", without_skin_tones(text) if is_emoji(text) else text)
+    return seen.translate(_GLYPH_ALIASES)
 
 
 def shaped_part(text: str) -> str:
     """Return what the shaper gets: all but line breaking hints, bidi controls and the like."""
     shaped: str = _UNSEEN.sub(lambda match: match[0] if _SHAPING.match(match[0]) else "", text)
-    return shaped
+    return shaped.translate(_GLYPH_ALIASES)

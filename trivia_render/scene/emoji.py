@@ -1,28 +1,55 @@
-"""Drawing an emoji in its skin tones: the font has outlines alone, so that its inside is filled."""
+"""Painting an emoji in its skin tones: the emoji font is drawn in lines, without colours."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter, ImageStat
 
 from trivia_render.scene.shaping import Colour
 
+#: From this coverage on, of 255, a pixel belongs to a line.
+_LINE = 96
 
-def tone_layer(mask: Image.Image, tones: Sequence[Colour]) -> Image.Image:
-    """Return an RGBA image of the outlines' inside in the tones, side by side, left to right.
 
-    `mask` is the outline drawing, mode L. Lines drawn over it in the text's colour keep the emoji
-    readable on any ground.
+class ToneLayer(NamedTuple):
+    """Colours (RGB) to put through a mask (L), before the emoji's lines are drawn or after."""
+
+    colours: Image.Image
+    mask: Image.Image
+    under_ink: bool
+
+
+def tone_layer(lines: Image.Image, tones: Sequence[Colour], *, size_px: int) -> ToneLayer:
+    """Return the skin tones of an emoji, side by side where it has several.
+
+    `lines` is the emoji's drawing, mode L. Its inside is painted, so that the lines around it, in the
+    text's colour, keep it readable on any ground. A drawing without inside (a silhouette, an open
+    line) is painted itself, but for a rim in the text's colour.
     """
-    width, height = mask.size
-    outside = Image.new("L", (width + 2, height + 2), 0)
-    outside.paste(mask.point(lambda value: 255 if value >= 96 else 0), (1, 1))
-    ImageDraw.floodfill(outside, (0, 0), 128)
-    inside = outside.point(lambda value: 0 if value == 128 else 255).crop((1, 1, width + 1, height + 1))
-    left, _, right, _ = mask.getbbox() or (0, 0, width, height)
-    layer = Image.new("RGBA", mask.size, (*tones[0], 0))
-    draw = ImageDraw.Draw(layer)
-    for index, tone in enumerate(tones):
-        start = left + (right - left) * index // len(tones) if index else 0
-        draw.rectangle((start, 0, width, height), fill=(*tone, 255))
-    layer.putalpha(ImageChops.darker(inside, Image.new("L", mask.size, 255)))
-    return layer
+    mask = _inside(lines)
+    under_ink = 2 * _area(mask) >= _area(lines)
+    if not under_ink:
+        rim_px = max(1, size_px // 40)
+        mask = lines.filter(ImageFilter.MinFilter(2 * rim_px + 1))
+    left, _, right, _ = lines.getbbox() or (0, 0, *lines.size)
+    colours = Image.new("RGB", lines.size, tones[0])
+    draw = ImageDraw.Draw(colours)
+    for index, tone in enumerate(tones[1:], start=1):
+        draw.rectangle((left + (right - left) * index // len(tones), 0, *lines.size), fill=tone)
+    return ToneLayer(colours, mask, under_ink)
+
+
+def _inside(lines: Image.Image) -> Image.Image:
+    """Return what the lines enclose, with the lines, as a mask; empty where they enclose nothing."""
+    width, height = lines.size
+    ground = Image.new("L", (width + 2, height + 2), 0)
+    ground.paste(lines.point(lambda value: 255 if value >= _LINE else 0), (1, 1))
+    ImageDraw.floodfill(ground, (0, 0), 128)
+    enclosed = ground.crop((1, 1, width + 1, height + 1)).point(lambda value: 255 if value == 0 else 0)
+    # Grown by a pixel, the paint reaches under the lines' soft edges.
+    grown = enclosed.filter(ImageFilter.MaxFilter(3))
+    return Image.composite(grown, enclosed, lines.point(lambda value: 255 if value else 0))
+
+
+def _area(mask: Image.Image) -> float:
+    return ImageStat.Stat(mask).sum[0]

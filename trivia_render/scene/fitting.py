@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from trivia_render.scene.bidi import Direction, levels
-from trivia_render.scene.breaking import Segment, segments, split_segment
+from trivia_render.scene.breaking import Segment, may_be_split, segments, split_segment
 from trivia_render.scene.shaping import ShapedLine, Typeface, shape_line
 
 #: Widths are measured once at this size and scaled for the first estimate at another.
@@ -108,11 +108,14 @@ def _cut(
     widths = _widths(cuts, source, typeface, size_px)
     if all(ink <= limit for ink, _, _ in widths):
         return cuts
-    if words == "whole":
-        return None
     pieces: list[Segment] = []
     for segment, (ink, _, _) in zip(cuts, widths, strict=True):
-        pieces += split_segment(source.text, segment) if ink > limit else [segment]
+        if ink <= limit:
+            pieces.append(segment)
+        elif words == "split" or may_be_split(source.text, segment):
+            pieces += split_segment(source.text, segment)
+        else:
+            return None
     return tuple(pieces)
 
 

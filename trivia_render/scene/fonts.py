@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import regex
 from PIL import ImageFont, features
 
 from trivia_render.errors import ProgramMissingError
@@ -25,6 +26,39 @@ _THEME_FACES: dict[FontName, tuple[str, str]] = {
     "fredoka": ("fontpkg_fredoka", "files/Fredoka[wdth,wght].ttf"),
     "playfair": ("fontpkg_playfair_display", "files/PlayfairDisplay[wght].ttf"),
     "space-grotesk": ("fontpkg_space_grotesk", "files/SpaceGrotesk[wght].ttf"),
+}
+
+#: Poppins 4 draws Devanagari digits as European ones, with every language tag.
+_MISDRAWN = frozenset(range(0x0966, 0x0970))
+
+#: Asked before the Noto fonts, for letters that the theme's face lacks: faces of a like build.
+_COMPANIONS: dict[FontName, tuple[FontName, ...]] = {
+    "inter": (),
+    "poppins": ("inter",),
+    "fredoka": ("poppins", "inter"),
+    "playfair": ("inter",),
+    "space-grotesk": ("inter",),
+}
+
+_ALPHABETS = {
+    script: regex.compile(rf"[\p{{L}}&&\p{{{script}}}]", flags=regex.VERSION1)
+    for script in ("Latin", "Greek", "Cyrillic")
+}
+_COMMON = regex.compile(r"[\p{Common}--\p{Zs}]", flags=regex.VERSION1)
+#: Letters beyond Latin-1 of languages written in Latin letters.
+_LETTERS = {
+    "cs": "čďěňřšťůž",
+    "et": "šž",
+    "hr": "čćđšž",
+    "hu": "őű",
+    "lt": "ąčęėįšųūž",
+    "lv": "āčēģīķļņšūž",
+    "pl": "ąćęłńśźż",
+    "ro": "ășț",
+    "sk": "čďĺľňŕšťž",
+    "sl": "čšž",
+    "tr": "ğıİş",
+    "vi": "ăđơưạảấẵệỉốờụỹ",
 }
 
 _STATIC_WEIGHTS = {
@@ -123,30 +157,68 @@ def _axis_values(font: ImageFont.FreeTypeFont, *, weight: int, size_px: int) -> 
     return values
 
 
+def lenders(
+    text: str, *, name: FontName, weight: int, language: str | None = None
+) -> tuple[tuple[str, FontName], ...]:
+    """Return which typeface sets which alphabet in place of the theme's, as (script, typeface).
+
+    Where the theme's face lacks a letter of an alphabet that the text or its language uses, one face
+    sets the whole of it: a word in two faces looks broken, and so do four options in two.
+    """
+    letters = text + _LETTERS.get((language or "").split("-")[0].lower(), "")
+    theme = theme_face(name, weight=weight)
+    found: list[tuple[str, FontName]] = []
+    for script, pattern in _ALPHABETS.items():
+        used = "".join(set(pattern.findall(letters)))
+        if covers(theme, used):
+            continue
+        for lender in _COMPANIONS[name]:
+            if covers(theme_face(lender, weight=weight), used):
+                found.append((script, lender))
+                break
+    return tuple(found)
+
+
 @lru_cache(maxsize=16384)
-def face_for(cluster: str, *, name: FontName, weight: int) -> tuple[Face, str]:
+def face_for(
+    cluster: str, *, name: FontName, weight: int, borrowed: tuple[tuple[str, FontName], ...] = ()
+) -> tuple[Face, str]:
     """Return the face that draws a cluster, and those of its characters that no face has.
 
-    The theme's face comes first, except for emoji. Where no face has all characters of the cluster,
-    the first one with its base character draws it, else the theme's, with its own box for the rest.
+    The theme's face comes first, but for emoji and for alphabets in `borrowed` (see `lenders`), whose
+    digits and punctuation go with them. Where no face has all characters of the cluster, the first one
+    with its base character draws it, else the theme's, with its own box for the rest.
     """
     theme = theme_face(name, weight=weight)
-    faces = [theme, *(_fallback_face(stem, weight=weight) for stem in _FALLBACK_FACES)]
+    faces = [theme]
+    faces += (theme_face(companion, weight=weight) for companion in _COMPANIONS[name])
+    faces += (_fallback_face(stem, weight=weight) for stem in _FALLBACK_FACES)
     if is_emoji(cluster):
         faces.insert(0, _fallback_face(_EMOJI_FACE, weight=weight))
+    else:
+        for script, lender in borrowed:
+            if _ALPHABETS[script].match(cluster) or _COMMON.match(cluster):
+                faces.insert(0, theme_face(lender, weight=weight))
+                break
     needed = drawn_part(cluster)
     for face in faces:
         if covers(face, needed):
             return face, ""
     best = next((face for face in faces if covers(face, needed[:1])), theme)
-    known = covered_characters(best.path)
+    known = _drawn_by(best.path)
     return best, "".join(character for character in needed if ord(character) not in known)
 
 
 def covers(face: Face, text: str) -> bool:
     """Tell whether the face has a glyph for every character."""
-    known = covered_characters(face.path)
+    known = _drawn_by(face.path)
     return all(ord(character) in known for character in text)
+
+
+@cache
+def _drawn_by(path: Path) -> frozenset[int]:
+    known = covered_characters(path)
+    return known - _MISDRAWN if path.stem.startswith("Poppins") else known
 
 
 @cache

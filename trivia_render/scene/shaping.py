@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import regex
 from PIL import ImageFont
 
 from trivia_render.models.theme import FontName
-from trivia_render.scene.bidi import Direction, line_levels, visual_order
-from trivia_render.scene.clusters import clusters, is_emoji, shaped_part, skin_tones
+from trivia_render.scene.bidi import Direction, first_strong, line_levels, visual_order
+from trivia_render.scene.clusters import clusters, is_emoji, shaped_part, skin_tones, without_skin_tones
 from trivia_render.scene.fonts import Face, covers, face_for, open_face, theme_face
 
+_LEFT_TO_RIGHT_OVERRIDE, _RIGHT_TO_LEFT_OVERRIDE, _POP = "\u202d", "\u202e", "\u202c"
+_SPACEABLE = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}\p{Inherited}]+")
 Colour = tuple[int, int, int]
 #: Hair lines between letters look even only if ligatures are off where letters are spaced out.
 _SPACED_FEATURES = ("-liga", "-clig")
@@ -24,6 +27,8 @@ class Typeface(NamedTuple):
     weight: int
     tracking: float = 0.0
     language: str | None = None
+    #: Alphabets that another typeface sets, as `fonts.lenders` tells.
+    borrowed: tuple[tuple[str, FontName], ...] = ()
 
 
 class Run(NamedTuple):
@@ -93,7 +98,8 @@ def shape_line(
 def missing_characters(text: str, typeface: Typeface) -> str:
     """Return the characters that no face has, each once, in order."""
     found = "".join(
-        face_for(cluster, name=typeface.font, weight=typeface.weight)[1] for cluster in clusters(text)
+        face_for(cluster, name=typeface.font, weight=typeface.weight, borrowed=typeface.borrowed)[1]
+        for cluster in clusters(text)
     )
     return "".join(dict.fromkeys(found))
 
@@ -144,11 +150,13 @@ def _pieces(text: str, levels: Sequence[int], typeface: Typeface) -> list[_Piece
         shaped = shaped_part(cluster)
         if not shaped:
             continue
-        face, _ = face_for(cluster, name=typeface.font, weight=typeface.weight)
+        face, _ = face_for(cluster, name=typeface.font, weight=typeface.weight, borrowed=typeface.borrowed)
         if cluster.isspace() and not is_emoji(before) and covers(previous, cluster):
             face = previous
         previous, before = face, cluster
         tones = skin_tones(cluster)
+        if tones:
+            shaped = _narrower_emoji(shaped, face)
         last = pieces[-1] if pieces else None
         if last and (last.face, last.level) == (face, level) and not tones and not last.tones:
             pieces[-1] = last._replace(text=last.text + shaped)
@@ -157,9 +165,27 @@ def _pieces(text: str, levels: Sequence[int], typeface: Typeface) -> list[_Piece
     return pieces
 
 
+@lru_cache(maxsize=1024)
+def _narrower_emoji(cluster: str, face: Face) -> str:
+    """Return an emoji with its skin tone modifiers only if the font joins them with it to one glyph.
+
+    The font draws a modifier that it cannot join as a swatch beside the emoji; the tone is painted anyway.
+    """
+    font = open_face(face, size_px=64)
+    return min((cluster, without_skin_tones(cluster)), key=font.getlength)
+
+
 def _runs(piece: _Piece, typeface: Typeface) -> list[Run]:
     direction: Direction = "rtl" if piece.level % 2 else "ltr"
     # Joined and stacked scripts must not be torn apart: only separate letters are spaced out.
-    if not typeface.tracking or direction == "rtl" or not piece.text.isascii():
-        return [Run(piece.text, piece.face, direction, 0.0, piece.tones)]
-    return [Run(letter, piece.face, direction, 0.0, (), _SPACED_FEATURES) for letter in piece.text]
+    if typeface.tracking and direction == "ltr" and _SPACEABLE.fullmatch(piece.text):
+        return [
+            Run(letter, piece.face, direction, 0.0, (), _SPACED_FEATURES) for letter in clusters(piece.text)
+        ]
+    text = piece.text
+    # raqm orders the run again by itself: an override that the text asked for must be said again.
+    if direction == "rtl" and first_strong(text) == "ltr":
+        text = f"{_RIGHT_TO_LEFT_OVERRIDE}{text}{_POP}"
+    elif direction == "ltr" and first_strong(text) == "rtl":
+        text = f"{_LEFT_TO_RIGHT_OVERRIDE}{text}{_POP}"
+    return [Run(text, piece.face, direction, 0.0, piece.tones)]

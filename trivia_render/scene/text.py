@@ -14,9 +14,9 @@ from trivia_render.errors import TextDoesNotFitError
 from trivia_render.models.theme import FontName
 from trivia_render.scene.bidi import Direction, first_strong, language_direction
 from trivia_render.scene.clusters import clean_text
-from trivia_render.scene.emoji import tone_layer
+from trivia_render.scene.emoji import ToneLayer, tone_layer
 from trivia_render.scene.fitting import Paragraph, block_height, break_paragraph, estimate_lines, paragraph
-from trivia_render.scene.fonts import open_face, theme_face
+from trivia_render.scene.fonts import lenders, open_face, theme_face
 from trivia_render.scene.shaping import Run, ShapedLine, Typeface, font_options, missing_characters
 
 Align = Literal["start", "center"]
@@ -66,7 +66,7 @@ def set_text(
     "auto" is the language's where it is written right to left, else that of the first strong letter.
     """
     paragraphs = _paragraphs(text, direction=direction, language=language)
-    typeface = Typeface(style.font, style.weight, style.tracking, language)
+    typeface = _typeface(text, style=style, language=language)
     result = _set(text, paragraphs, style, typeface, size_px, max_width_px, "split", direction)
     assert result is not None  # noqa: S101 - only whole words can refuse a width
     return result
@@ -90,7 +90,7 @@ def fit_text(
     is broken between letters (with a hyphen in alphabets). Raises TextDoesNotFitError.
     """
     paragraphs = _paragraphs(text, direction=direction, language=language)
-    typeface = Typeface(style.font, style.weight, style.tracking, language)
+    typeface = _typeface(text, style=style, language=language)
 
     def fitted(words: str, smallest_px: int) -> SetText | None:
         size = _estimate(
@@ -154,13 +154,23 @@ def draw_text(
             continue
         mask = Image.new("L", size, 0)
         for run in line.runs:
-            if run.tones:
-                alone = Image.new("L", size, 0)
-                _draw_run(alone, run, set_text, line.rise_px)
-                layer = tone_layer(alone, run.tones)
-                _apply(image, layer.convert("RGB"), _faded(layer.getchannel("A"), opacity), left, top)
             _draw_run(mask, run, set_text, line.rise_px)
-        _apply(image, Image.new("RGB", size, (red, green, blue)), _faded(mask, opacity), left, top)
+        ink_layer = Image.new("RGB", size, (red, green, blue))
+        toned = [run for run in line.runs if run.tones]
+        layers = [_toned(run, set_text, size, line.rise_px) for run in toned]
+        for layer in layers:
+            if layer.under_ink:
+                _apply(image, layer.colours, _faded(layer.mask, opacity), left, top)
+        _apply(image, ink_layer, _faded(mask, opacity), left, top)
+        for layer in layers:
+            if not layer.under_ink:
+                _apply(image, layer.colours, _faded(layer.mask, opacity), left, top)
+
+
+def _toned(run: Run, source: SetText, size: tuple[int, int], baseline: int) -> ToneLayer:
+    alone = Image.new("L", size, 0)
+    _draw_run(alone, run, source, baseline)
+    return tone_layer(alone, run.tones, size_px=source.size_px)
 
 
 def _draw_run(mask: Image.Image, run: Run, source: SetText, baseline: int) -> None:
@@ -192,6 +202,11 @@ def _paragraphs(
         paragraph(line, base=_base(line, direction=direction, language=language))
         for line in clean_text(text).strip("\n").split("\n")
     ]
+
+
+def _typeface(text: str, *, style: TextStyle, language: str | None) -> Typeface:
+    borrowed = lenders(clean_text(text), name=style.font, weight=style.weight, language=language)
+    return Typeface(style.font, style.weight, style.tracking, language, borrowed)
 
 
 def _base(text: str, *, direction: Direction | Literal["auto"], language: str | None) -> Direction:
