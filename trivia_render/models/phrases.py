@@ -47,6 +47,10 @@ class Phrases(Model):
         seconds = self._counted(self.seconds_each, countdown_seconds)
         return f"{self._counted(self.questions, questions)} · {seconds}"
 
+    def count_label(self, questions: int) -> str:
+        """Return such as `10 questions`."""
+        return self._counted(self.questions, questions)
+
     def intro_line(self, *, title: str, questions: int) -> str:
         """Return what is said over the title card."""
         return f"{self.greeting} {_sentence(title)} {self._counted(self.challenge, questions)}"

@@ -30,6 +30,7 @@ class ClipResult(Model):
     audio: ObjectRef
     parameter_sets_sha256: str = Field(description="Hash of the stream's SPS and PPS.")
     seconds: dict[str, float] = Field(description="Wall seconds per stage.")
+    rendered_at: datetime
 
 
 class Chapter(Model):
@@ -38,6 +39,18 @@ class Chapter(Model):
     title: str
     start_seconds: float
     end_seconds: float
+
+
+class Lease(Model):
+    """`lease.json`: who renders the job. It fences writes; it never selects work."""
+
+    owner: str = Field(description="Random token of this claim; read back when an answer was lost.")
+    worker_id: str
+    flow_run_id: str | None
+    attempt: int = Field(ge=1, description="The fencing token: grows with every claim.")
+    host: str
+    pid: int
+    expires_at: datetime
 
 
 JobState = Literal["pending", "running", "completed", "failed"]
@@ -92,6 +105,7 @@ class Manifest(Model):
     attempt: int
     title: str
     config_sha256: str
+    plan_sha256: str = Field(description="Of all that shapes the videos: equal means nothing to do.")
     engine_version: str
     encoder: EncoderSpec
     strategy: Literal["full", "spliced"]

@@ -1,0 +1,74 @@
+"""`trivia preview`: stills of each stage, drawn without a voice and without encoding."""
+
+from pathlib import Path
+
+import typer
+
+from trivia_render.cli.console import say
+from trivia_render.cli.inputs import is_stdin, read_config
+from trivia_render.models.formats import FORMATS, FormatName
+from trivia_render.models.plan import ClipSpec, EncoderSpec
+from trivia_render.pipeline.assets import import_assets, read_assets
+from trivia_render.pipeline.plan import check_texts, plan_contents, plan_job
+from trivia_render.pipeline.ports import Ports
+from trivia_render.scene.compose import open_scene
+from trivia_render.scene.stills import planes_to_image, stage_stills
+from trivia_render.scene.themes import load_theme
+from trivia_render.scene.timeline import build_timeline
+from trivia_render.settings import load_settings
+from trivia_render.speech.resolve import resolve_voice
+from trivia_render.wiring import make_ports
+
+#: Nothing is encoded, so no encoder is looked for.
+NO_ENCODER = EncoderSpec(name="libx264", build="preview")
+
+
+def run_preview(path: Path, *, out: Path, formats: tuple[FormatName, ...] | None) -> None:
+    """Write the stills and print each file's name. The stages are timed by reading time."""
+    config, _, warnings = read_config(path)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    if formats is not None:
+        config = config.model_copy(update={"formats": formats})
+    root = Path.cwd() if is_stdin(path) else path.absolute().parent
+    ports = make_ports(load_settings(), asset_root=root)
+    voice, _ = resolve_voice(
+        requested=config.tts_voice, speed=config.tts_speed, provider="none", google_credentials=False
+    )
+    images = import_assets(config, ports)
+    theme = load_theme(
+        config.theme,
+        background_image=images.get(config.theme.background_image or ""),
+        logo=images.get(config.theme.logo or ""),
+    )
+    contents = plan_contents(config, language=voice.language, images=images)
+    check_texts(contents, formats=config.formats, theme=theme, language=voice.language)
+    plan = plan_job(
+        config,
+        channel=config.channel,
+        job_id="preview",
+        contents=contents,
+        theme=theme,
+        voice=voice,
+        encoder=NO_ENCODER,
+        fallbacks=(),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    for video in plan.videos:
+        for spec in video.clips:
+            for file in _write_stills(ports, spec, out):
+                typer.echo(str(file))
+
+
+def _write_stills(ports: Ports, spec: ClipSpec, out: Path) -> list[Path]:
+    speech = ports.voice("none").synthesize(spec.content.lines, voice=spec.voice)
+    timeline = build_timeline(spec.content, speech.lines)
+    scene = open_scene(spec, timeline, assets=read_assets(spec, ports.store))
+    size = FORMATS[spec.format]
+    name = spec.label.split(" ")[0]
+    files = []
+    for number, (stage, frame) in enumerate(stage_stills(spec, timeline), start=1):
+        file = out / f"{size.slug}-{name}-{number}-{stage}.png"
+        planes_to_image(scene.frame(frame), width=size.width, height=size.height).save(file)
+        files.append(file)
+    return files

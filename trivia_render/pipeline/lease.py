@@ -1,0 +1,167 @@
+"""The job's lease: it fences writes. Who holds it may publish; who lost it must not.
+
+A claim raises the attempt, which is the fencing token. The lease lives 90 s and is renewed every 20 s,
+so a vanished machine blocks its jobs for at most 90 s; a dead process on this very machine is seen
+at once by its process id.
+"""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from trivia_render.errors import (
+    JobConflictError,
+    LeaseLostError,
+    ObjectMissingError,
+    PreconditionFailedError,
+    StoreUnavailableError,
+)
+from trivia_render.models.results import Lease
+from trivia_render.pipeline.ports import Ports
+from trivia_render.storage import keys
+
+LIFETIME = timedelta(seconds=90)
+RENEWAL_SECONDS = 20.0
+
+
+class HeldLease:
+    """A claimed lease. `check()` raises LeaseLostError once another run has taken over."""
+
+    def __init__(self, ports: Ports, key: str, lease: Lease, generation: int) -> None:
+        self._ports = ports
+        self._key = key
+        self._lease = lease
+        self._generation = generation
+        self._lost = False
+        self._lock = threading.Lock()
+
+    @property
+    def attempt(self) -> int:
+        """The fencing token: grows with every claim of the job."""
+        return self._lease.attempt
+
+    def check(self) -> None:
+        """Raise LeaseLostError unless this run still holds the job."""
+        with self._lock:
+            if self._lost or self._lease.expires_at <= self._ports.now():
+                raise LeaseLostError(
+                    f"Attempt {self.attempt} no longer holds {self._key}.",
+                    remedy="Another run renders the job now; follow that one.",
+                )
+
+    def renew(self) -> None:
+        """Extend the lease. A store that does not answer is tried again until the lease runs out."""
+        with self._lock:
+            lease = self._lease.model_copy(update={"expires_at": self._ports.now() + LIFETIME})
+            try:
+                self._write(lease)
+            except PreconditionFailedError:
+                self._lost = True
+            except StoreUnavailableError:
+                # check() notices the expiry if the store stays away.
+                return
+
+    def release(self) -> None:
+        """Let the lease run out now. Its attempt stays on record, so that the next one is higher."""
+        with self._lock:
+            if self._lost:
+                return
+            try:
+                self._write(self._lease.model_copy(update={"expires_at": self._ports.now()}))
+            except PreconditionFailedError:
+                self._lost = True
+
+    def _write(self, lease: Lease) -> None:
+        data = lease.model_dump_json(indent=2).encode()
+        info = self._ports.store.write(
+            self._key, data, content_type="application/json", if_generation=self._generation
+        )
+        self._lease, self._generation = lease, info.generation
+
+
+@contextmanager
+def hold_lease(
+    ports: Ports, *, channel: str, job_id: str, flow_run_id: str | None, min_attempt: int
+) -> Iterator[HeldLease]:
+    """Claim the job for the length of the block and renew in the background.
+
+    `min_attempt`: the first attempt allowed, one over what status.json knows.
+    Raises JobConflictError while another live run holds the job.
+    """
+    key = keys.lease_key(channel, job_id)
+    held = _claim(ports, key, flow_run_id=flow_run_id, min_attempt=min_attempt)
+    stop = threading.Event()
+
+    def renew_until_stopped() -> None:
+        while not stop.wait(RENEWAL_SECONDS):
+            held.renew()
+
+    thread = threading.Thread(target=renew_until_stopped, name=f"lease {channel}/{job_id}", daemon=True)
+    thread.start()
+    try:
+        yield held
+    finally:
+        stop.set()
+        thread.join()
+        held.release()
+
+
+def _claim(ports: Ports, key: str, *, flow_run_id: str | None, min_attempt: int) -> HeldLease:
+    try:
+        data, info = ports.store.read(key)
+    except ObjectMissingError:
+        current, generation = None, 0
+    else:
+        current, generation = Lease.model_validate_json(data), info.generation
+    if current is not None and _is_alive(current, ports):
+        raise JobConflictError(
+            f"{key} is held by {current.worker_id} on {current.host} (process {current.pid}, "
+            f"attempt {current.attempt}) until {current.expires_at:%H:%M:%S} UTC.",
+            remedy="Wait for that run, or cancel it; a vanished machine's lease runs out by itself.",
+        )
+    lease = Lease(
+        owner=uuid.uuid4().hex,
+        worker_id=ports.worker_id,
+        flow_run_id=flow_run_id,
+        attempt=max(min_attempt, current.attempt + 1 if current else 1),
+        host=ports.host,
+        pid=ports.pid,
+        expires_at=ports.now() + LIFETIME,
+    )
+    try:
+        info = ports.store.write(
+            key,
+            lease.model_dump_json(indent=2).encode(),
+            content_type="application/json",
+            if_generation=generation,
+        )
+    except PreconditionFailedError:
+        # A lost answer reads as a failed precondition although our write landed.
+        data, info = ports.store.read(key)
+        winner = Lease.model_validate_json(data)
+        if winner.owner != lease.owner:
+            raise JobConflictError(
+                f"{key} was claimed by {winner.worker_id} on {winner.host} a moment ago.",
+                remedy="Follow that run.",
+            ) from None
+    return HeldLease(ports, key, lease, info.generation)
+
+
+def _is_alive(lease: Lease, ports: Ports) -> bool:
+    if lease.expires_at <= ports.now():
+        return False
+    return lease.host != ports.host or _process_exists(lease.pid)
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # It is there and belongs to another user.
+        return True
+    return True

@@ -1,0 +1,35 @@
+"""What the pipeline is given: stores, voices, FFmpeg, and this machine's measures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from trivia_render.encode.ffmpeg import Ffmpeg
+from trivia_render.models.plan import Provider
+from trivia_render.models.ports import Store, Voice
+from trivia_render.pipeline.progress import Report
+
+EncoderRequest = Literal["auto", "h264_nvenc", "libx264"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Everything the pipeline needs of the outside. `wiring.py` makes one from the settings."""
+
+    store: Store
+    work_store: Store
+    voice: Callable[[Provider], Voice]
+    google_credentials: bool
+    ffmpeg: Ffmpeg
+    encoder: EncoderRequest
+    scratch: Path
+    asset_root: Path
+    worker_id: str
+    host: str
+    pid: int
+    parallel_clips: int
+    usd_per_hour: float | None
+    now: Callable[[], datetime]
+    report: Report

@@ -1,0 +1,50 @@
+"""What a run tells while it goes on. A terminal draws bars from it, a flow an artifact."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class JobStarted(NamedTuple):
+    """The plan is made: so many clips."""
+
+    title: str
+    clips_total: int
+
+
+class ClipStarted(NamedTuple):
+    """A clip is being rendered."""
+
+    clip_key: str
+    label: str
+    frames: int
+
+
+class ClipAdvanced(NamedTuple):
+    """So many of the clip's frames are encoded."""
+
+    clip_key: str
+    frames_done: int
+
+
+class ClipFinished(NamedTuple):
+    """A clip is there, rendered now or found whole."""
+
+    clip_key: str
+    label: str
+    reused: bool
+    seconds: float
+
+
+class StageStarted(NamedTuple):
+    """A stage after the clips: `mixing`, `joining`, `publishing`, with the video's format."""
+
+    stage: str
+    format: str
+
+
+Event = JobStarted | ClipStarted | ClipAdvanced | ClipFinished | StageStarted
+Report = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """Report nothing."""

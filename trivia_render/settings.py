@@ -1,0 +1,117 @@
+"""The one place that reads the environment."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from trivia_render.errors import BadInputError
+
+
+def _default_worker_id() -> str:
+    return f"worker-{os.getpid()}"
+
+
+class Settings(BaseSettings):
+    """Where things are kept and how much of this machine is used. Every field is one variable."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    data_folder: Path = Field(
+        default=Path(".trivia"),
+        validation_alias="TRIVIA_HOME",
+        description="Folder that stands for the bucket when GCS_BUCKET is not set.",
+    )
+    gcs_bucket: str | None = Field(
+        default=None, validation_alias="GCS_BUCKET", description="Bucket for jobs, speech and videos."
+    )
+    work_bucket: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_WORK_BUCKET",
+        description="Bucket for clips, results and temporary objects; default: GCS_BUCKET.",
+    )
+    project_id: str | None = Field(
+        default=None, validation_alias="PROJECT_ID", description="Google Cloud project."
+    )
+    region: str | None = Field(default=None, validation_alias="REGION", description="Google Cloud region.")
+    zone: str | None = Field(default=None, validation_alias="ZONE", description="Google Cloud zone.")
+    worker_id: str = Field(
+        default_factory=_default_worker_id,
+        validation_alias="WORKER_ID",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
+        description="Name of this worker in status and manifest.",
+    )
+    encoder: Literal["auto", "h264_nvenc", "libx264"] = Field(
+        default="auto",
+        validation_alias="TRIVIA_ENCODER",
+        description="auto takes NVENC where encoding a frame with it works, else libx264.",
+    )
+    ffmpeg: Path | None = Field(
+        default=None,
+        validation_alias="TRIVIA_FFMPEG",
+        description="FFmpeg to use instead of the packaged one.",
+    )
+    parallel_clips: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=64,
+        validation_alias="TRIVIA_PARALLEL_CLIPS",
+        description="Clips rendered at once; default: one a core.",
+    )
+    encode_stall_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        validation_alias="TRIVIA_ENCODE_STALL_SECONDS",
+        description="FFmpeg is ended when it makes no progress for so long.",
+    )
+    speech_requests_per_minute: int = Field(
+        default=900,
+        ge=1,
+        validation_alias="TRIVIA_SPEECH_REQUESTS_PER_MINUTE",
+        description="This machine's share of the Text-to-Speech quota.",
+    )
+    google_credentials: str | None = Field(
+        default=None,
+        validation_alias="GOOGLE_APPLICATION_CREDENTIALS",
+        description="Service account key; without it gcloud's default credentials are looked for.",
+    )
+    gcloud_config: Path = Field(
+        default_factory=lambda: Path.home() / ".config" / "gcloud",
+        validation_alias="CLOUDSDK_CONFIG",
+        description="Folder of the gcloud command's configuration.",
+    )
+    usd_per_hour: float | None = Field(
+        default=None,
+        ge=0,
+        validation_alias="TRIVIA_USD_PER_HOUR",
+        description="This machine's price, for the cost in the manifest.",
+    )
+    prefect_api_url: str | None = Field(
+        default=None,
+        validation_alias="PREFECT_API_URL",
+        description="Prefect server; unset: one is started inside the process for the run.",
+    )
+    host: str = Field(
+        default_factory=socket.gethostname,
+        validation_alias="TRIVIA_HOST",
+        description="Name of this machine in leases; default: its host name.",
+    )
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises BadInputError naming each variable that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = "\n".join(
+            f"  {'.'.join(str(part) for part in detail['loc'])}={detail['input']!r}: {detail['msg']}"
+            for detail in error.errors()
+        )
+        raise BadInputError(
+            "The environment holds values that cannot be used:",
+            evidence=lines,
+            remedy="Correct or unset these variables.",
+        ) from error

@@ -1,0 +1,99 @@
+"""The one place that turns settings into adapters. Cloud clients and voices are imported when first used."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
+from trivia_render.errors import BadInputError
+from trivia_render.models.plan import Provider
+from trivia_render.models.ports import Store, Voice
+from trivia_render.pipeline.ports import Ports
+from trivia_render.pipeline.progress import Report, silent
+from trivia_render.settings import Settings, load_settings
+from trivia_render.speech.cache import CachedVoice
+from trivia_render.speech.resolve import google_credentials_present
+from trivia_render.storage.local import LocalStore
+
+
+def make_store(settings: Settings) -> Store:
+    """Return the store that the settings name: the local folder."""
+    if settings.gcs_bucket is not None:
+        raise BadInputError(
+            f"GCS_BUCKET is {settings.gcs_bucket!r}, but this release keeps its work in a local folder.",
+            remedy="Unset GCS_BUCKET; TRIVIA_HOME names the folder.",
+        )
+    return LocalStore(settings.data_folder.absolute())
+
+
+def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path | None = None) -> Ports:
+    """Put together what the pipeline needs. `asset_root`: where a config's images lie; default: here.
+
+    Raises ProgramMissingError, BadInputError, StoreError.
+    """
+    store = make_store(settings)
+    scratch = settings.data_folder.absolute() / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return Ports(
+        store=store,
+        work_store=store,
+        voice=_voices(settings, store, scratch),
+        google_credentials=google_credentials_of(settings),
+        ffmpeg=Ffmpeg(find_ffmpeg(settings.ffmpeg), stall_timeout_seconds=settings.encode_stall_seconds),
+        encoder=settings.encoder,
+        scratch=scratch,
+        asset_root=asset_root or Path.cwd(),
+        worker_id=settings.worker_id,
+        host=settings.host,
+        pid=os.getpid(),
+        parallel_clips=settings.parallel_clips,
+        usd_per_hour=settings.usd_per_hour,
+        now=lambda: datetime.now(UTC),
+        report=report,
+    )
+
+
+_current: list[Ports] = []
+
+
+def use_ports(ports: Ports) -> None:
+    """Let the flows and tasks of this process work with these ports."""
+    _current[:] = [ports]
+
+
+def current_ports() -> Ports:
+    """Return this process's ports, made from the environment at first use."""
+    if not _current:
+        use_ports(make_ports(load_settings()))
+    return _current[0]
+
+
+def google_credentials_of(settings: Settings) -> bool:
+    """Tell whether Google credentials are set on this machine, without asking the network."""
+    return google_credentials_present(
+        application_credentials=settings.google_credentials, config_folder=settings.gcloud_config
+    )
+
+
+def _voices(settings: Settings, store: Store, scratch: Path) -> Callable[[Provider], Voice]:
+    @cache
+    def voice(provider: Provider) -> Voice:
+        if provider == "none":
+            from trivia_render.speech.silent import SilentVoice
+
+            return SilentVoice()
+        if provider == "offline":
+            from trivia_render.speech.offline import OfflineVoice
+
+            return CachedVoice(OfflineVoice(), store=store, scratch=scratch)
+        from trivia_render.speech.google import GoogleVoice
+        from trivia_render.speech.rate_limit import FileRateLimit
+
+        limit = FileRateLimit(
+            scratch, name="google-speech", requests_per_minute=settings.speech_requests_per_minute
+        )
+        return CachedVoice(GoogleVoice(rate_limit=limit), store=store, scratch=scratch)
+
+    return voice
