@@ -1,6 +1,7 @@
 """Captions and chapters from the timelines of a video's clips. Pure."""
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from trivia_render.models.formats import FPS, SAMPLE_RATE
@@ -63,7 +64,7 @@ def _wrap(text: str) -> list[str]:
 
 
 def _without_overlap(cues: Sequence[CaptionCue]) -> Iterable[CaptionCue]:
-    for cue, following in zip(cues, [*cues[1:], None], strict=True):
+    for cue, following in zip_longest(cues, cues[1:]):
         end = cue.end_seconds if following is None else min(cue.end_seconds, following.start_seconds)
         if end > cue.start_seconds:
             yield cue._replace(end_seconds=end)
