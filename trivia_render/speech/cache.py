@@ -113,14 +113,9 @@ class CachedVoice:
             return None
 
     def _download(self, record: SpeechRecord) -> Samples:
-        try:
-            with self._scratch_file() as path:
-                self._store.download(record.audio.key, path, crc32c=record.audio.crc32c)
-                return from_16_bit(read_flac(path, samples=record.samples))
-        except ObjectDamagedError:
-            # An upload leaves an object of that name alone, so the damaged one has to go.
-            self._store.delete(record.audio.key)
-            raise
+        with self._scratch_file() as path:
+            self._store.download(record.audio.key, path, crc32c=record.audio.crc32c)
+            return from_16_bit(read_flac(path, samples=record.samples))
 
     def _speak(self, missing: dict[str, Line], voice: VoiceSpec) -> dict[str, _Spoken]:
         speech = self._inner.synthesize(list(missing.values()), voice=voice)

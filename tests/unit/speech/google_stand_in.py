@@ -38,7 +38,7 @@ VOICES = (
 )
 LIMIT_BYTES = 5000
 RATE = 24_000
-SENTENCE_PAUSE_SECONDS = 0.35
+WORD_GAP_SECONDS = 0.03
 #: As the client sets them on a channel of its own: five minutes of speech are over the default of 4 MiB.
 _AS_GENERATED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
@@ -69,6 +69,7 @@ class GoogleStandIn:
         self.mark_shift_seconds = 0.0
         self.breaks_are_silent = True
         self.sample_rate = RATE
+        self.sentence_pause_seconds = 0.35
         self.stall_over = threading.Event()
         self.address = ""
         self.clients_made = 0
@@ -136,6 +137,11 @@ class GoogleStandIn:
         )
 
 
+def word_seconds(word: str) -> float:
+    """Return how long a word sounds at a rate of 1."""
+    return min(0.08 + 0.05 * len(word), 2.0)
+
+
 class _Mouth:
     def __init__(self, service: GoogleStandIn, rate: float) -> None:
         self._service = service
@@ -168,10 +174,9 @@ class _Mouth:
     def say(self, text: str) -> None:
         for word in text.split():
             self.words.append(word)
-            seconds = min(0.08 + 0.05 * len(word), 2.0) / self._rate
-            self._parts.append(self._tone(self._length(seconds)))
+            self._parts.append(self._tone(self._length(word_seconds(word) / self._rate)))
             ends = word.rstrip("\"'”’»)").endswith((".", "!", "?", "؟", "।", "。", "…"))
-            gap = SENTENCE_PAUSE_SECONDS if ends else 0.03
+            gap = self._service.sentence_pause_seconds if ends else WORD_GAP_SECONDS
             self._parts.append(np.zeros(self._length(gap / self._rate), np.float32))
 
     def wav(self) -> bytes:

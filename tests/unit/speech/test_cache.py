@@ -1,6 +1,7 @@
 """Speech that was spoken before is read from the store, and only whole."""
 
 import json
+import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from trivia_render.models.plan import VoiceSpec
 from trivia_render.models.ports import Speech
 from trivia_render.models.timeline import Line
 from trivia_render.speech.cache import CachedVoice, SpeechRecord, speech_key
+from trivia_render.speech.flac import write_flac
 from trivia_render.speech.lines import Part, join
 from trivia_render.speech.silent import SilentVoice
 from trivia_render.speech.usage import SpeechUsage
@@ -152,6 +154,10 @@ def _flip_a_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
+def _put_another_sound(path: Path) -> None:
+    write_flac(path, np.ones(4800, np.int16))
+
+
 @pytest.mark.parametrize(
     "harm",
     [
@@ -159,6 +165,7 @@ def _flip_a_byte(path: Path) -> None:
         pytest.param(lambda path: path.write_bytes(b""), id="empty"),
         pytest.param(lambda path: path.write_bytes(path.read_bytes()[:100]), id="cut short"),
         pytest.param(_flip_a_byte, id="a byte flipped"),
+        pytest.param(_put_another_sound, id="another whole sound"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".flac", ".json"])
@@ -177,8 +184,9 @@ def test_a_missing_or_damaged_object_is_spoken_again(
     assert voice.usage.cache_damaged == (0 if is_plain_miss else 1)
 
 
+@pytest.mark.parametrize("keeps_its_time", [False, True])
 def test_a_damaged_sound_of_a_voice_that_repeats_itself_is_replaced(
-    store: LocalStore, tmp_path: Path
+    store: LocalStore, tmp_path: Path, keeps_its_time: bool
 ) -> None:
     def speak() -> CachedVoice:
         voice = CachedVoice(Mumbler(), store=store, scratch=tmp_path)
@@ -187,8 +195,11 @@ def test_a_damaged_sound_of_a_voice_that_repeats_itself_is_replaced(
 
     speak()
     sound = Path(store.uri(_objects(store, ".flac")[0]))
-    whole = sound.read_bytes()
+    whole, times = sound.read_bytes(), sound.stat()
     _flip_a_byte(sound)
+    if keeps_its_time:
+        # As a failing disk does it: nothing but the content shows the damage.
+        os.utime(sound, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert speak().usage.cache_damaged == 1
     assert sound.read_bytes() == whole
     assert speak().usage == SpeechUsage(cache_hits=1)

@@ -10,7 +10,12 @@ import grpc
 import pytest
 from google.auth.exceptions import DefaultCredentialsError
 
-from tests.unit.speech.google_stand_in import GoogleStandIn, google_stand_in
+from tests.unit.speech.google_stand_in import (
+    WORD_GAP_SECONDS,
+    GoogleStandIn,
+    google_stand_in,
+    word_seconds,
+)
 from trivia_render.errors import (
     BadInputError,
     SpeechError,
@@ -95,6 +100,15 @@ def test_marks_that_are_a_little_off_still_cut_in_the_silence(service: GoogleSta
 
     assert [line.samples for line in shifted.lines] == [line.samples for line in exact.lines]
     assert shifted.lines[0].sentences == exact.lines[0].sentences
+
+
+def test_sentences_without_a_pause_between_them_are_placed_by_their_marks(service: GoogleStandIn) -> None:
+    service.sentence_pause_seconds = WORD_GAP_SECONDS
+    first, second = _voice(service).synthesize(CLIP, voice=_spec()).lines[0].sentences
+
+    spoken = sum(word_seconds(word) + WORD_GAP_SECONDS for word in first.text.split())
+    assert second.start_seconds == pytest.approx(0.04 + spoken, abs=0.02)
+    assert first.end_seconds == pytest.approx(second.start_seconds - WORD_GAP_SECONDS, abs=0.02)
 
 
 def test_a_single_sentence_is_asked_for_without_markup(service: GoogleStandIn) -> None:
