@@ -47,7 +47,7 @@ def manifest_key(channel: str, job_id: str) -> str:
     return f"videos/{_job(channel, job_id)}/manifest.json"
 
 
-def video_key(channel: str, job_id: str, *, format: FormatName, attempt: int, name: VideoFile) -> str:  # noqa: A002
+def video_key(channel: str, job_id: str, *, format: FormatName, attempt: int, name: VideoFile) -> str:
     """Return where one file of one attempt at one video lies. Attempts count from 1."""
     if attempt < 1:
         raise StoreError(f"{attempt} is not an attempt.", remedy="Attempts count from 1.")

@@ -1,0 +1,102 @@
+"""What a run shows of itself: its progress, its videos, their thumbnails and a summary.
+
+Few, since each is an API call, and without keys: they belong to their run, and 80,000 jobs a day would
+bury the list of keyed artifacts.
+"""
+
+import base64
+import io
+import time
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from PIL import Image
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from trivia_render.models.ports import Store
+from trivia_render.models.results import Manifest, VideoRecord
+
+_UPDATE_SECONDS = 2.0
+_PREVIEW_SIZE = (320, 320)
+
+
+class Progress:
+    """One progress artifact, brought up to date at most every two seconds."""
+
+    def __init__(self, job: str, *, total: int) -> None:
+        self._total = total
+        self._artifact = create_progress_artifact(0.0, description=f"{job}: clips")
+        self._updated = time.monotonic()
+
+    def update(self, done: int) -> None:
+        """Show so many clips as done."""
+        now = time.monotonic()
+        if done < self._total and now - self._updated < _UPDATE_SECONDS:
+            return
+        self._updated = now
+        update_progress_artifact(cast("UUID", self._artifact), 100.0 * done / self._total)
+
+
+def show_manifest(manifest: Manifest, *, store: Store) -> None:
+    """Show the published videos and what made them."""
+    job = f"{manifest.channel}/{manifest.job_id}"
+    for video in manifest.videos:
+        create_link_artifact(
+            web_url(store.uri(video.video.key)),
+            link_text=f"{job} {video.format}: {store.uri(video.video.key)}",
+            description=f"{job} {video.format}",
+        )
+        create_image_artifact(_picture(store, video), description=f"{job} {video.format}: thumbnail")
+    create_table_artifact(summary_rows(manifest), description=f"{job}: summary")
+
+
+def summary_rows(manifest: Manifest) -> list[dict[str, str]]:
+    """Return the table of the summary. Pure."""
+    rows = [("title", manifest.title)]
+    rows += [(f"video {video.format}", _measures(video)) for video in manifest.videos]
+    rows += [
+        ("clips", f"{manifest.clips_rendered} rendered, {manifest.clips_reused} reused"),
+        ("voice", f"{manifest.voice.name} ({manifest.voice.provider}), {manifest.language}"),
+        ("encoder", f"{manifest.encoder.name}, {manifest.encoder.build}"),
+    ]
+    rows += [
+        (f"fallback: {item.what}", f"{item.asked}: {item.used} was used. {item.reason}")
+        for item in manifest.fallbacks
+    ]
+    rows += [(f"seconds: {stage}", f"{seconds:.1f}") for stage, seconds in manifest.stage_seconds.items()]
+    return [{"what": what, "value": value} for what, value in rows]
+
+
+def _measures(video: VideoRecord) -> str:
+    sound = "silent" if video.integrated_lufs is None else f"{video.integrated_lufs:.1f} LUFS"
+    return (
+        f"{video.width}x{video.height}, {video.duration_seconds:.1f} s, "
+        f"{video.video.size_bytes / 1e6:.1f} MB, {sound}"
+    )
+
+
+def web_url(uri: str) -> str:
+    """Return what a browser opens for a store's URI: a `gs://` object, or a file of this machine. Pure."""
+    if uri.startswith("gs://"):
+        return f"https://storage.cloud.google.com/{uri.removeprefix('gs://')}"
+    return Path(uri).as_uri()
+
+
+def _picture(store: Store, video: VideoRecord) -> str:
+    url = web_url(store.uri(video.thumbnail.key))
+    if not url.startswith("file:"):
+        return url
+    # A browser shows no local file inside a page, so a small copy travels in the URL itself.
+    data, _ = store.read(video.thumbnail.key)
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.thumbnail(_PREVIEW_SIZE)
+        picture.save(small, "JPEG", quality=60)
+    return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
