@@ -191,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             # A player drops a request when it seeks elsewhere.
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the tests' output is for findings."""
 
 

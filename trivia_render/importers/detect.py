@@ -20,7 +20,7 @@ _IMPORTERS: dict[KnownFormat, Callable[..., ImportReport]] = {
 }
 
 
-def import_questions(data: bytes, *, format: SourceFormat = "auto", source: str) -> ImportReport:  # noqa: A002
+def import_questions(data: bytes, *, format: SourceFormat = "auto", source: str) -> ImportReport:
     """Read questions of any known format; what cannot be used is told in `rejected`.
 
     Raises BadInputError where the whole is not of the format. `source` names it in messages.
