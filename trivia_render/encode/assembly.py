@@ -27,19 +27,29 @@ def join_clips(
     share their parameter sets, EncodeError, EncodeStalledError, VideoOutOfSpecError for a clip that is none.
     """
     check_joinable({clip.name: read_video_packets(clip) for clip in clips})
-    partial = output.with_name(f".{output.name}.partial")
-    with tempfile.TemporaryDirectory(prefix="join-", dir=output.parent) as folder:
-        # Links under names of ours: whatever the clips' folder is called, the list needs no quoting.
+    partial = output.with_name(f".{output.name}.partial").resolve()
+    with tempfile.TemporaryDirectory(prefix="join-", dir=output.parent) as temporary:
+        folder = Path(temporary)
+        # FFmpeg reads the list in its own folder and finds links under names of ours: whatever the clips
+        # and their folders are called, the list needs no quoting, and FFmpeg takes no `#` or `?` in a
+        # folder's name for a part of a URL.
         names = [f"{number:04d}.mp4" for number in range(len(clips))]
         for name, clip in zip(names, clips, strict=True):
-            Path(folder, name).symlink_to(clip.resolve())
-        clip_list, metadata = Path(folder, "clips.txt"), Path(folder, "metadata.txt")
-        clip_list.write_text(clip_list_file(names), encoding="utf-8")
-        metadata.write_text(metadata_file(title=title, chapters=chapters), encoding="utf-8", newline="\n")
+            (folder / name).symlink_to(clip.resolve())
+        (folder / "clips.txt").write_text(clip_list_file(names), encoding="utf-8")
+        (folder / "metadata.txt").write_text(
+            metadata_file(title=title, chapters=chapters), encoding="utf-8", newline="\n"
+        )
         try:
             ffmpeg(
-                arguments.join_clips(clip_list=clip_list, audio=audio, metadata=metadata, output=partial),
+                arguments.join_clips(
+                    clip_list=Path("clips.txt"),
+                    audio=None if audio is None else audio.resolve(),
+                    metadata=Path("metadata.txt"),
+                    output=partial,
+                ),
                 f"joining {len(clips)} clips",
+                folder=folder,
             )
             partial.replace(output)
         finally:

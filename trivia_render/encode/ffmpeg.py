@@ -100,7 +100,7 @@ class Ffmpeg:
     """
 
     def __init__(self, path: Path, *, stall_timeout_seconds: float = 60.0) -> None:
-        self.path = path
+        self.path = path.absolute()
         self._stall_timeout_seconds = stall_timeout_seconds
         self._environment = child_environment(os.environ)
         self._running: set[WatchedProcess] = set()
@@ -111,9 +111,12 @@ class Ffmpeg:
         """The build's name, asked once. Raises ProgramMissingError."""
         return ffmpeg_build(self.path)
 
-    def __call__(self, arguments: Sequence[str], purpose: str) -> str:
-        """Run without input and return standard error. Raises EncodeError, EncodeStalledError."""
-        with self._start(arguments, purpose, fed=False) as process:
+    def __call__(self, arguments: Sequence[str], purpose: str, *, folder: Path | None = None) -> str:
+        """Run without input, in a folder if one is given, and return standard error.
+
+        Raises EncodeError, EncodeStalledError.
+        """
+        with self._start(arguments, purpose, fed=False, folder=folder) as process:
             return self._tracked(process, process.finish)
 
     def feed(self, arguments: Sequence[str], purpose: str, *, chunks: Iterable[bytes | memoryview]) -> str:
@@ -138,7 +141,9 @@ class Ffmpeg:
         for process in running:
             process.cancel()
 
-    def _start(self, arguments: Sequence[str], purpose: str, *, fed: bool) -> WatchedProcess:
+    def _start(
+        self, arguments: Sequence[str], purpose: str, *, fed: bool, folder: Path | None = None
+    ) -> WatchedProcess:
         return WatchedProcess(
             self.path,
             arguments,
@@ -146,6 +151,7 @@ class Ffmpeg:
             environment=self._environment,
             stall_timeout_seconds=self._stall_timeout_seconds,
             fed=fed,
+            folder=folder,
         )
 
     def _tracked(self, process: WatchedProcess, work: Callable[[], str]) -> str:

@@ -18,15 +18,18 @@ def parameter_sets(extradata: bytes) -> tuple[bytes, ...]:
         raise ValueError(f"not an avcC record: {extradata[:8].hex()}")
     units: list[bytes] = []
     position = 5
-    for mask in (0x1F, 0xFF):
-        count = extradata[position] & mask
-        position += 1
-        for _ in range(count):
-            size = int.from_bytes(extradata[position : position + 2], "big")
-            units.append(extradata[position + 2 : position + 2 + size])
-            position += 2 + size
+    try:
+        for mask in (0x1F, 0xFF):
+            count = extradata[position] & mask
+            position += 1
+            for _ in range(count):
+                size = int.from_bytes(extradata[position : position + 2], "big")
+                position += 2 + size
+                units.append(extradata[position - size : position])
+    except IndexError:
+        position = len(extradata) + 1
     if position > len(extradata):
-        raise ValueError("the avcC record is cut short")
+        raise ValueError(f"the avcC record is cut short: {extradata.hex()}")
     return tuple(units)
 
 

@@ -83,7 +83,8 @@ def difference(found: Sequence[int], wanted: Sequence[int]) -> str:
         min(len(found), len(wanted)),
     )
     sides = [str(side[where]) if where < len(side) else "none" for side in (found, wanted)]
-    return f"{len(found)}, not {len(wanted)}; the first that differs is at {sides[0]}, not {sides[1]}"
+    count = f"{len(found)}" if len(found) == len(wanted) else f"{len(found)}, not {len(wanted)}"
+    return f"{count}; the first that differs is at {sides[0]}, not {sides[1]}"
 
 
 def unreadable(path: Path, why: str) -> VideoOutOfSpecError:

@@ -61,6 +61,7 @@ class WatchedProcess:
         environment: Mapping[str, str],
         stall_timeout_seconds: float,
         fed: bool,
+        folder: Path | None = None,
     ) -> None:
         self._purpose = purpose
         self._limit_seconds = stall_timeout_seconds
@@ -86,6 +87,7 @@ class WatchedProcess:
                 stderr=PIPE,
                 bufsize=0,
                 env=dict(environment),
+                cwd=folder,
                 pass_fds=(progress_write,),
                 # A group of its own: Ctrl-C in the terminal reaches us alone, and we end the whole group.
                 process_group=0,

@@ -58,8 +58,8 @@ def read_flac(path: Path) -> Samples:
     try:
         with av.open(path, "r", format="flac") as container:
             stream = container.streams.audio[0]
-            if stream.rate != SAMPLE_RATE or stream.format.name != "s16":
-                raise _not_ours(path, f"{stream.rate} Hz {stream.format.name}")
+            if stream.rate != SAMPLE_RATE or stream.format is None or stream.format.name != "s16":
+                raise _not_ours(path, f"it has {stream.rate} Hz and {stream.format}")
             channels = stream.codec_context.channels
             frames = [frame.to_ndarray().reshape(-1, channels) for frame in container.decode(stream)]
     except (av.error.FFmpegError, OSError, IndexError) as error:

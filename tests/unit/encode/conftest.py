@@ -1,27 +1,15 @@
-"""A real FFmpeg, small moving frames, clips made of them, and programs that misbehave in its place."""
+"""A real FFmpeg, clips made with it, and programs that misbehave in its place."""
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 import pytest
 
+from tests.unit.encode.small_frames import HEIGHT, WIDTH, MakeClip, moving_frames
 from trivia_render.encode.clip import EncodedClip, encode_clip
 from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
 from trivia_render.models.plan import EncoderSpec
-from trivia_render.models.ports import Planes
-
-WIDTH, HEIGHT = 192, 160
-
-
-class MakeFrames(Protocol):
-    def __call__(self, count: int, *, seed: int = 0) -> Iterator[Planes]: ...
-
-
-class MakeClip(Protocol):
-    def __call__(self, name: str, frames: int, *, seed: int = 0) -> EncodedClip: ...
 
 
 @pytest.fixture(scope="session")
@@ -34,26 +22,8 @@ def libx264(ffmpeg: Ffmpeg) -> EncoderSpec:
     return EncoderSpec(name="libx264", build=ffmpeg.build)
 
 
-@pytest.fixture(scope="session")
-def moving_frames() -> MakeFrames:
-    """Yield one plane, changed for each frame: a moving block, and a hard cut every 25 frames."""
-
-    def make(count: int, *, seed: int = 0) -> Iterator[Planes]:
-        random = np.random.default_rng(seed)
-        planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
-        for number in range(count):
-            if number % 25 == 0:
-                planes[:HEIGHT] = np.repeat(random.integers(30, 220, (HEIGHT, 1), np.uint8), WIDTH, axis=1)
-            left = number * 3 % (WIDTH - 32)
-            planes[64:80] = 60
-            planes[64:80, left : left + 32] = 200
-            yield planes
-
-    return make
-
-
 @pytest.fixture
-def make_clip(ffmpeg: Ffmpeg, libx264: EncoderSpec, moving_frames: MakeFrames, tmp_path: Path) -> MakeClip:
+def make_clip(ffmpeg: Ffmpeg, libx264: EncoderSpec, tmp_path: Path) -> MakeClip:
     def make(name: str, frames: int, *, seed: int = 0) -> EncodedClip:
         return encode_clip(
             moving_frames(frames, seed=seed),
