@@ -30,11 +30,29 @@ _SAME = {"\u2329": "〈", "\u232a": "〉"}
 _RIGHT_TO_LEFT_LANGUAGES = {"ar", "arc", "ckb", "dv", "fa", "he", "ps", "sd", "syr", "ug", "ur", "yi"}
 
 
-def language_direction(language: str | None) -> Direction | None:
-    """Return the writing direction of a BCP 47 language, None where no language is given."""
-    if language is None:
-        return None
-    return "rtl" if language.split("-")[0].lower() in _RIGHT_TO_LEFT_LANGUAGES else "ltr"
+def base_direction(text: str, *, language: str | None) -> Direction:
+    """Return the order of a paragraph's runs: its first strong letter's, else the language's.
+
+    In a language written from right to left, a foreign word at the start of the sentence decides
+    nothing, and only a wholly foreign sentence keeps its own order.
+    """
+    own = first_strong(text)
+    written = language_direction(language)
+    if written == "rtl" and own == "ltr" and any(first_strong(letter) == "rtl" for letter in text):
+        return "rtl"
+    return own or written
+
+
+def alignment_direction(text: str, *, language: str | None) -> Direction:
+    """Return the side where lines start: the same for all texts of a right-to-left language."""
+    if language_direction(language) == "rtl":
+        return "rtl"
+    return first_strong(text) or "ltr"
+
+
+def language_direction(language: str | None) -> Direction:
+    """Return how a language (BCP 47 tag) is written; left to right where none is given."""
+    return "rtl" if (language or "").split("-")[0].lower() in _RIGHT_TO_LEFT_LANGUAGES else "ltr"
 
 
 def first_strong(text: str) -> Direction | None:

@@ -1,147 +1,159 @@
 """Breaking paragraphs into lines of even width, and finding the largest size that fits a box."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from trivia_render.scene.bidi import Direction, levels
 from trivia_render.scene.breaking import Segment, may_be_split, segments, split_segment
-from trivia_render.scene.shaping import ShapedLine, Typeface, shape_line
+from trivia_render.scene.shaping import ShapedLine, Typeface, line_advance, shape_line
 
 #: Widths are measured once at this size and scaled for the first estimate at another.
 _REFERENCE_PX = 64
+#: Lines count as even when narrowing the measure by this many reference px makes no difference.
+_EVEN_WITHIN = 3.0
+
+
+class _Width(NamedTuple):
+    """A segment's width at a line's end and inside a line, and that of its hyphen, in reference px."""
+
+    ink: float
+    inside: float
+    hyphen: float
+
+
+class _Cut(NamedTuple):
+    """A paragraph in segments, with their widths and the largest width at a line's end."""
+
+    segments: tuple[Segment, ...]
+    widths: tuple[_Width, ...]
+    widest: float
 
 
 class Paragraph(NamedTuple):
-    """A text without line ends, its levels, and the widths of its segments at the reference size."""
+    """A text without line ends, ready to be broken at any size."""
 
     text: str
     base: Direction
+    typeface: Typeface
     levels: tuple[int, ...]
-    #: Cut at spaces alone, and everywhere.
-    cuts: tuple[tuple[Segment, ...], tuple[Segment, ...]]
+    at_spaces: _Cut
+    everywhere: _Cut
 
 
-def paragraph(text: str, *, base: Direction) -> Paragraph:
+Words = Literal["whole", "split"]
+
+
+def paragraph(text: str, *, base: Direction, typeface: Typeface) -> Paragraph:
     """Prepare one paragraph."""
-    at_spaces, everywhere = tuple(segments(text, at="spaces")), tuple(segments(text))
-    return Paragraph(text, base, tuple(levels(text, base=base)), (at_spaces, everywhere))
+    everywhere = tuple(segments(text))
+    at_spaces = tuple(segments(text, at="spaces"))
+    cut = _measured(text, everywhere, base, typeface)
+    same = at_spaces == everywhere
+    return Paragraph(
+        text,
+        base,
+        typeface,
+        tuple(levels(text, base=base)),
+        cut if same else _measured(text, at_spaces, base, typeface),
+        cut,
+    )
 
 
 def break_paragraph(
-    source: Paragraph, *, typeface: Typeface, size_px: int, max_width_px: int | None, words: str
+    source: Paragraph, *, size_px: int, max_width_px: int | None, words: Words
 ) -> list[ShapedLine] | None:
     """Set a paragraph in as few lines as it needs, as even as they can be.
 
-    `words="whole"` gives None where a word is wider than the line; `words="split"` cuts such a word
-    between its letters, and a single letter wider than the line sticks out.
+    Words that are to stay whole give None where one is wider than the line; else such a word is cut
+    between its letters, and only a single letter wider than the line sticks out.
     """
     if max_width_px is None:
-        return [_shape(source, 0, len(source.text), "", typeface, size_px)]
-    limit = float(max_width_px)
+        return [_shape(source, 0, len(source.text), "", size_px)]
+    limit_px = float(max_width_px)
+    shaped: list[ShapedLine] = []
     # Widths of words do not quite add up to the width of a line: what is too wide is set once more.
     for _ in range(4):
-        lines = _even_lines(source, typeface, size_px, limit, words)
+        lines = _even_lines(source, limit_px * _REFERENCE_PX / size_px, words)
         if lines is None:
             return None
-        shaped = [_shape(source, start, end, hyphen, typeface, size_px) for start, end, hyphen in lines]
+        shaped = [_shape(source, start, end, hyphen, size_px) for start, end, hyphen in lines]
         excess = max(line.width_px for line in shaped) - max_width_px
         if excess <= 0:
             return shaped
-        limit -= excess
+        limit_px -= excess
     return shaped if words == "split" else None
 
 
-def estimate_lines(
-    source: Paragraph, *, typeface: Typeface, size_px: int, max_width_px: int, words: str
-) -> int | None:
+def estimate_lines(source: Paragraph, *, size_px: int, max_width_px: int, words: Words) -> int | None:
     """Estimate the number of lines from scaled widths; None where a whole word is too wide."""
-    cut = _cut(source.cuts[1], source, typeface, size_px, max_width_px, words)
-    if cut is None:
-        return None
-    return len(_greedy(_widths(cut, source, typeface, size_px), max_width_px))
+    limit = max_width_px * _REFERENCE_PX / size_px
+    cut = _cut_to(source.everywhere, source, limit, words)
+    return None if cut is None else len(_greedy(cut.widths, limit))
 
 
-def _even_lines(
-    source: Paragraph, typeface: Typeface, size_px: int, limit: float, words: str
-) -> list[tuple[int, int, str]] | None:
-    cut = _cut(source.cuts[1], source, typeface, size_px, limit, words)
+def _even_lines(source: Paragraph, limit: float, words: Words) -> list[tuple[int, int, str]] | None:
+    """Return each line's first character, its end and its hyphen; `limit` is in reference px."""
+    cut = _cut_to(source.everywhere, source, limit, words)
     if cut is None:
         return None
-    widths = _widths(cut, source, typeface, size_px)
-    ends = _greedy(widths, limit)
+    count = len(_greedy(cut.widths, limit))
     # A break at a space is better than one at a hyphen, where it takes no more lines.
-    at_spaces = _cut(source.cuts[0], source, typeface, size_px, limit, words)
-    if at_spaces is not None and at_spaces != cut:
-        space_widths = _widths(at_spaces, source, typeface, size_px)
-        space_ends = _greedy(space_widths, limit)
-        if len(space_ends) == len(ends):
-            cut, widths, ends = at_spaces, space_widths, space_ends
-    low, high = limit / len(ends) * 0.8, limit
-    while high - low > max(1.0, size_px / 16):
+    at_spaces = _cut_to(source.at_spaces, source, limit, words)
+    if at_spaces is not None and len(_greedy(at_spaces.widths, limit)) == count:
+        cut = at_spaces
+    # The narrowest measure with as many lines makes them even.
+    low, high = max(cut.widest, limit / count * 0.8), limit
+    while high - low > _EVEN_WITHIN:
         middle = (low + high) / 2
-        if len(_greedy(widths, middle)) <= len(ends) and max(w for w, _, _ in widths) <= middle:
+        if len(_greedy(cut.widths, middle)) <= count:
             high = middle
         else:
             low = middle
-    ends = _greedy(widths, high)
     lines = []
     start = 0
-    for end in ends:
-        last = cut[end - 1]
-        hyphen = last.hyphen if end < len(cut) else ""
-        lines.append((cut[start].start, last.ink_end, hyphen))
+    for end in _greedy(cut.widths, high):
+        last = cut.segments[end - 1]
+        hyphen = last.hyphen if end < len(cut.segments) else ""
+        lines.append((cut.segments[start].start, last.ink_end, hyphen))
         start = end
     return lines
 
 
-def _cut(
-    cuts: tuple[Segment, ...],
-    source: Paragraph,
-    typeface: Typeface,
-    size_px: int,
-    limit: float,
-    words: str,
-) -> tuple[Segment, ...] | None:
+def _cut_to(cut: _Cut, source: Paragraph, limit: float, words: Words) -> _Cut | None:
     """Return the segments, those wider than a line cut in pieces, or None where they must stay whole."""
-    widths = _widths(cuts, source, typeface, size_px)
-    if all(ink <= limit for ink, _, _ in widths):
-        return cuts
+    if cut.widest <= limit:
+        return cut
     pieces: list[Segment] = []
-    for segment, (ink, _, _) in zip(cuts, widths, strict=True):
-        if ink <= limit:
+    for segment, width in zip(cut.segments, cut.widths, strict=True):
+        if width.ink <= limit:
             pieces.append(segment)
         elif words == "split" or may_be_split(source.text, segment):
             pieces += split_segment(source.text, segment)
         else:
             return None
-    return tuple(pieces)
+    return _measured(source.text, tuple(pieces), source.base, source.typeface)
 
 
-def _widths(
-    cut: tuple[Segment, ...], source: Paragraph, typeface: Typeface, size_px: int
-) -> list[tuple[float, float, float]]:
-    """Return for each segment its width at a line's end, inside a line, and that of its hyphen."""
-    scale = size_px / _REFERENCE_PX
+def _measured(text: str, found: tuple[Segment, ...], base: Direction, typeface: Typeface) -> _Cut:
     widths = []
-    for segment in cut:
-        ink = _reference_width(source.text[segment.start : segment.ink_end], source.base, typeface)
-        blank = _reference_width(source.text[segment.ink_end : segment.end], source.base, typeface)
-        hyphen = _reference_width(segment.hyphen, source.base, typeface)
-        widths.append((ink * scale, (ink + blank) * scale, hyphen * scale))
-    return widths
+    for segment in found:
+        ink = _reference_width(text[segment.start : segment.ink_end], base, typeface)
+        blank = _reference_width(text[segment.ink_end : segment.end], base, typeface)
+        widths.append(_Width(ink, ink + blank, _reference_width(segment.hyphen, base, typeface)))
+    return _Cut(found, tuple(widths), max(width.ink for width in widths))
 
 
 @lru_cache(maxsize=65536)
 def _reference_width(text: str, base: Direction, typeface: Typeface) -> float:
     if not text:
         return 0.0
-    line = shape_line(text, levels(text, base=base), base=base, typeface=typeface, size_px=_REFERENCE_PX)
-    return line.advance_px
+    return line_advance(text, levels(text, base=base), typeface=typeface, size_px=_REFERENCE_PX)
 
 
-def _greedy(widths: list[tuple[float, float, float]], limit: float) -> list[int]:
+def _greedy(widths: Sequence[_Width], limit: float) -> list[int]:
     """Fill each line as far as it goes; return the segment index after each line's last."""
     ends = []
     filled = 0.0
@@ -157,14 +169,12 @@ def _greedy(widths: list[tuple[float, float, float]], limit: float) -> list[int]
     return ends
 
 
-def _shape(
-    source: Paragraph, start: int, end: int, hyphen: str, typeface: Typeface, size_px: int
-) -> ShapedLine:
+def _shape(source: Paragraph, start: int, end: int, hyphen: str, size_px: int) -> ShapedLine:
     found = list(source.levels[start:end])
     if hyphen:
         found.append(found[-1] if found else int(source.base == "rtl"))
     return shape_line(
-        source.text[start:end] + hyphen, found, base=source.base, typeface=typeface, size_px=size_px
+        source.text[start:end] + hyphen, found, base=source.base, typeface=source.typeface, size_px=size_px
     )
 
 

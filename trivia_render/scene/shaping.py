@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import regex
-from PIL import ImageFont
 
 from trivia_render.models.theme import FontName
 from trivia_render.scene.bidi import Direction, first_strong, line_levels, visual_order
@@ -48,7 +47,6 @@ class ShapedLine(NamedTuple):
 
     text: str
     runs: tuple[Run, ...]
-    advance_px: float
     width_px: int
     rise_px: int
     drop_px: int
@@ -61,38 +59,39 @@ class _Piece(NamedTuple):
     tones: tuple[Colour, ...]
 
 
-class Extent(NamedTuple):
-    """How far a run advances, and the box of its ink around its origin."""
-
-    advance_px: float
-    left_px: float
-    top_px: float
-    right_px: float
-    bottom_px: float
-
-
 def shape_line(
     text: str, levels: Sequence[int], *, base: Direction, typeface: Typeface, size_px: int
 ) -> ShapedLine:
     """Shape one line; `levels` are the characters' embedding levels within their paragraph."""
     pieces = _pieces(text, line_levels(text, levels, base=base), typeface)
-    runs: list[Run] = []
-    origin = left = right = 0.0
-    rise = drop = 0.0
-    for index in visual_order([piece.level for piece in pieces]):
-        for run in _runs(pieces[index], typeface):
-            extent = measure(run, size_px=size_px, language=typeface.language)
-            runs.append(run._replace(x_px=origin))
-            left = min(left, origin + extent.left_px)
-            right = max(right, origin + extent.right_px)
-            rise, drop = max(rise, -extent.top_px), max(drop, extent.bottom_px)
-            origin += extent.advance_px
-            if run.features:
-                origin += typeface.tracking * size_px
+    ordered = [
+        run
+        for index in visual_order([piece.level for piece in pieces])
+        for run in _runs(pieces[index], typeface)
+    ]
+    placed: list[Run] = []
+    origin = left = right = rise = drop = 0.0
+    for index, run in enumerate(ordered):
+        ink = _ink_box(run.text, run.face, run.direction, run.features, size_px, typeface.language)
+        placed.append(run._replace(x_px=origin))
+        left, right = min(left, origin + ink[0]), max(right, origin + ink[2])
+        rise, drop = max(rise, -ink[1]), max(drop, ink[3])
+        if index + 1 < len(ordered):
+            origin += _advance(run, typeface, size_px)
     shift = math.ceil(-left)
-    width = math.ceil(max(right, origin) + shift)
-    placed = tuple(run._replace(x_px=run.x_px + shift) for run in runs)
-    return ShapedLine(text, placed, origin, width, math.ceil(rise), math.ceil(drop))
+    return ShapedLine(
+        text,
+        tuple(run._replace(x_px=run.x_px + shift) for run in placed),
+        math.ceil(right) + shift,
+        math.ceil(rise),
+        math.ceil(drop),
+    )
+
+
+def line_advance(text: str, levels: Sequence[int], *, typeface: Typeface, size_px: int) -> float:
+    """Return the width of a text on one line, in pixels, blanks at its ends included."""
+    pieces = _pieces(text, levels, typeface)
+    return sum(_advance(run, typeface, size_px) for piece in pieces for run in _runs(piece, typeface))
 
 
 def missing_characters(text: str, typeface: Typeface) -> str:
@@ -104,46 +103,34 @@ def missing_characters(text: str, typeface: Typeface) -> str:
     return "".join(dict.fromkeys(found))
 
 
-def measure(run: Run, *, size_px: int, language: str | None) -> Extent:
-    """Measure a run; bounds are in whole pixels and hold wherever its origin falls within one."""
-    return _measure(run.text, run.face, run.direction, run.features, size_px, language)
+def _advance(run: Run, typeface: Typeface, size_px: int) -> float:
+    length = open_face(run.face, size_px=size_px).getlength(
+        run.text, direction=run.direction, features=list(run.features) or None, language=typeface.language
+    )
+    return length + (typeface.tracking * size_px if run.features else 0.0)
 
 
-def font_options(run: Run, *, language: str | None) -> dict[str, str | list[str]]:
-    """Return the arguments that Pillow needs beside the text to shape a run."""
-    options: dict[str, str | list[str]] = {"direction": run.direction}
-    if run.features:
-        options["features"] = list(run.features)
-    if language:
-        options["language"] = language
-    return options
-
-
-@lru_cache(maxsize=65536)
-def _measure(
-    text: str,
-    face: Face,
-    direction: Direction,
-    features: tuple[str, ...],
-    size_px: int,
-    language: str | None,
-) -> Extent:
-    font: ImageFont.FreeTypeFont = open_face(face, size_px=size_px)
-    chosen = list(features) or None
-    advance = font.getlength(text, direction=direction, features=chosen, language=language)
-    left, top, right, bottom = font.getbbox(
-        text, direction=direction, features=chosen, language=language, anchor="ls"
+@lru_cache(maxsize=4096)
+def _ink_box(
+    text: str, face: Face, direction: Direction, features: tuple[str, ...], size_px: int, language: str | None
+) -> tuple[float, float, float, float]:
+    """Return the box of a run's ink around its origin, in pixels, wherever in a pixel the origin lies."""
+    left, top, right, bottom = open_face(face, size_px=size_px).getbbox(
+        text, direction=direction, features=list(features) or None, language=language, anchor="ls"
     )
     # A fraction of the origin can move anti-aliased ink into the next pixel.
-    return Extent(advance, left, top, right + 1, bottom)
+    return left, top, right + 1, bottom
 
 
 def _pieces(text: str, levels: Sequence[int], typeface: Typeface) -> list[_Piece]:
     """Join clusters of one face, level and tint, in logical order."""
+    theme = theme_face(typeface.font, weight=typeface.weight)
+    if text.isascii() and text and not typeface.borrowed and len(set(levels)) == 1:
+        return [_Piece(text, theme, levels[0], ())]
     pieces: list[_Piece] = []
     place = 0
     before = ""
-    previous = theme_face(typeface.font, weight=typeface.weight)
+    previous = theme
     for cluster in clusters(text):
         level = levels[place]
         place += len(cluster)
