@@ -198,3 +198,9 @@ class WorkflowServerError(TriviaRenderError):
     """Prefect's server, which a flow needs, is not there."""
 
     code = "workflow_server_unavailable"
+
+
+class InternalError(TriviaRenderError):
+    """A fault of this program: an exception that nobody foresaw."""
+
+    code = "internal_error"

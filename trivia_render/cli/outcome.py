@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from trivia_render.errors import BadInputError, ConfigInvalidError, TriviaRenderError
+from trivia_render.errors import BadInputError, ConfigInvalidError, InternalError, TriviaRenderError
 
 DONE = 0
 FAILED = 1
@@ -36,10 +36,22 @@ def reported(*, as_json: bool, debug: bool) -> Iterator[None]:
         message = "Interrupted. What is finished stays; the same command goes on from there."
         print_error_line(json.dumps({"event": "interrupted", "message": message}) if as_json else message)
         raise typer.Exit(INTERRUPTED) from None
+    except typer.Exit:
+        raise
     except BrokenPipeError:
         # Whoever read our output (head, less) has gone; nothing is left to tell.
         sys.stderr.close()
         raise typer.Exit(DONE) from None
+    except Exception as error:
+        # A mistake of ours: it has no remedy to offer, but the way to tell us about it.
+        if debug:
+            raise
+        internal = InternalError(
+            f"{type(error).__name__}: {error}",
+            remedy="This is a fault of the program. Run it again with --debug and report what it prints.",
+        )
+        _print_error(internal, as_json=as_json)
+        raise typer.Exit(FAILED) from error
 
 
 def print_error_line(text: str) -> None:
