@@ -1,6 +1,9 @@
 """The one place that turns settings into adapters. Cloud clients and voices are imported when first used."""
 
+import atexit
 import os
+import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -10,6 +13,7 @@ from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
 from trivia_render.errors import BadInputError
 from trivia_render.models.plan import Provider
 from trivia_render.models.ports import Store, Voice
+from trivia_render.pipeline.lease import process_exists
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import Report, silent
 from trivia_render.settings import Settings, load_settings
@@ -34,8 +38,7 @@ def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path 
     Raises ProgramMissingError, BadInputError, StoreError.
     """
     store = make_store(settings)
-    scratch = settings.data_folder.absolute() / "tmp"
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch = make_scratch(settings.data_folder.absolute() / "tmp", host=settings.host)
     return Ports(
         store=store,
         work_store=store,
@@ -70,6 +73,20 @@ def current_ports() -> Ports:
     return _current[0]
 
 
+def make_scratch(folder: Path, *, host: str) -> Path:
+    """Make this process's own folder for unfinished files; remove those of dead processes of this host."""
+    mine = re.sub(r"[^A-Za-z0-9_-]", "-", host)
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.glob(f"work-{mine}-*"):
+        pid = other.name.rpartition("-")[2]
+        if pid.isdigit() and not process_exists(int(pid)):
+            shutil.rmtree(other, ignore_errors=True)
+    scratch = folder / f"work-{mine}-{os.getpid()}"
+    scratch.mkdir(exist_ok=True)
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return scratch
+
+
 def google_credentials_of(settings: Settings) -> bool:
     """Tell whether Google credentials are set on this machine, without asking the network."""
     return google_credentials_present(
@@ -92,7 +109,9 @@ def _voices(settings: Settings, store: Store, scratch: Path) -> Callable[[Provid
         from trivia_render.speech.rate_limit import FileRateLimit
 
         limit = FileRateLimit(
-            scratch, name="google-speech", requests_per_minute=settings.speech_requests_per_minute
+            settings.data_folder.absolute() / "tmp",
+            name="google-speech",
+            requests_per_minute=settings.speech_requests_per_minute,
         )
         return CachedVoice(GoogleVoice(rate_limit=limit), store=store, scratch=scratch)
 

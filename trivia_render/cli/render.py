@@ -151,7 +151,7 @@ def _tell_result(ports: Ports, manifest: Manifest, copies: list[Path], *, as_jso
         )
         return
     for fallback in manifest.fallbacks:
-        say(f"note: {fallback.what} {fallback.asked}: {fallback.used} was used. {fallback.reason}")
+        say(f"note: {fallback.what} {fallback.used} instead of {fallback.asked}: {fallback.reason}")
     for video in manifest.videos:
         loudness = "silent" if video.integrated_lufs is None else f"{video.integrated_lufs:.1f} LUFS"
         say(

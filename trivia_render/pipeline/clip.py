@@ -68,12 +68,13 @@ def render_clip(ports: Ports, spec: ClipSpec, *, again: bool = False) -> ClipRes
 
 def _render(ports: Ports, spec: ClipSpec) -> ClipResult:
     clock = Stopwatch()
+    clip_key = spec.key
     with clock("speech"):
         speech = ports.voice(spec.voice.provider).synthesize(spec.content.lines, voice=spec.voice)
     with clock("drawing"):
         timeline = build_timeline(spec.content, speech.lines)
         scene = open_scene(spec, timeline, assets=read_assets(spec, ports.store))
-    ports.report(ClipStarted(clip_key=spec.key, label=spec.label, frames=timeline.frames))
+    ports.report(ClipStarted(clip_key=clip_key, label=spec.label, frames=timeline.frames))
     with tempfile.TemporaryDirectory(prefix="clip-", dir=ports.scratch) as folder:
         video_path, audio_path = Path(folder, "clip.mp4"), Path(folder, "clip.flac")
         with clock("encode"):
@@ -87,13 +88,13 @@ def _render(ports: Ports, spec: ClipSpec) -> ClipResult:
                 output=video_path,
                 # Clips are encoded side by side, one a core: more threads each would only cost more.
                 threads=1,
-                on_progress=lambda frames: ports.report(ClipAdvanced(spec.key, frames)),
+                on_progress=lambda frames: ports.report(ClipAdvanced(clip_key, frames)),
             )
         with clock("sound"):
             write_flac(audio_path, clip_sound(timeline, speech))
         with clock("upload"):
             result = ClipResult(
-                clip_key=spec.key,
+                clip_key=clip_key,
                 label=spec.label,
                 frames=timeline.frames,
                 timeline=timeline,

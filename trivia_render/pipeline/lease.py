@@ -153,10 +153,11 @@ def _claim(ports: Ports, key: str, *, flow_run_id: str | None, min_attempt: int)
 def _is_alive(lease: Lease, ports: Ports) -> bool:
     if lease.expires_at <= ports.now():
         return False
-    return lease.host != ports.host or _process_exists(lease.pid)
+    return lease.host != ports.host or process_exists(lease.pid)
 
 
-def _process_exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
+    """Tell whether a process of this machine lives."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
