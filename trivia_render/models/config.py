@@ -98,10 +98,10 @@ class ThemeChoice(Model):
         default=None, description="Typeface of the title, the countdown's digit and the option letters."
     )
     background_image: AssetReference | None = Field(
-        default=None, description="PNG, JPEG or WebP file behind everything."
+        default=None, description="PNG, JPEG or WebP file beside the config, behind everything."
     )
     logo: AssetReference | None = Field(
-        default=None, description="PNG, JPEG or WebP file of the channel's mark."
+        default=None, description="PNG, JPEG or WebP file beside the config: the channel's mark."
     )
 
 
@@ -214,7 +214,7 @@ class Question(Model):
     )
     explanation: Text | None = Field(default=None, description="Shown and spoken after the reveal.")
     image: AssetReference | None = Field(
-        default=None, description="PNG, JPEG or WebP file shown with the question."
+        default=None, description="PNG, JPEG or WebP file beside the config, shown with the question."
     )
     category: ShortText | None = Field(default=None, description="Shown as a label, such as `Geography`.")
     difficulty: Literal["easy", "medium", "hard"] | None = Field(
