@@ -25,7 +25,11 @@ _LEADING_VOWEL = regex.compile(r"[\u0E40-\u0E44\u0EC0-\u0EC4]")
 _BLANK = regex.compile(r"[\p{Zs}--\u00A0\u2007\u202F]", flags=regex.VERSION1)
 _ALPHABETIC = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{Armenian}\p{Georgian}]")
 _EMOJI = regex.compile(r"\p{Extended_Pictographic}|\p{Regional_Indicator}{2}")
-_DASHES = "-‐–—/"
+_LETTER_DASHES = "-‐/"
+_DASHES = "–—"
+#: French sets these off with a space, often an ordinary one, on which no line may end.
+_AFTER_SPACE = "?!:;»›%"
+_BEFORE_SPACE = "«‹"
 
 
 class Segment(NamedTuple):
@@ -41,7 +45,7 @@ class Segment(NamedTuple):
 def segments(paragraph: str, *, at: str = "everywhere") -> list[Segment]:
     """Cut a paragraph at spaces alone (`at="spaces"`) or everywhere that a line may end.
 
-    Everywhere is also after hyphens, dashes and slashes between letters, at soft hyphens and
+    Everywhere is also after dashes, after hyphens and slashes between letters, at soft hyphens and
     zero-width spaces, and between ideographs or emoji.
     """
     parts = clusters(paragraph)
@@ -52,7 +56,7 @@ def segments(paragraph: str, *, at: str = "everywhere") -> list[Segment]:
         place += len(part)
         if not _BLANK.match(part):
             ink_end = place
-        elif following and not _BLANK.match(following):
+        elif following and not _BLANK.match(following) and not _holds_together(parts, index):
             found.append(Segment(start, ink_end, place))
             start = ink_end = place
             continue
@@ -89,13 +93,23 @@ def may_be_split(paragraph: str, segment: Segment) -> bool:
     return _UNSPACED.match(paragraph, segment.start) is not None
 
 
+def _holds_together(parts: list[str], index: int) -> bool:
+    """Tell whether the blank at `index` sets off a mark from its sentence."""
+    before, mark = parts[index - 1] if index else "", parts[index + 1]
+    beyond = parts[index + 2] if index + 2 < len(parts) else " "
+    return before in _BEFORE_SPACE or (mark in _AFTER_SPACE and not beyond.isalnum())
+
+
 def _breaks_between(before: str, part: str, following: str) -> bool:
     if part.endswith((ZWSP, SOFT_HYPHEN)):
         return True
     if _NOT_FIRST.match(following) or _NOT_LAST.match(part):
         return False
-    if part in _DASHES and before:
+    if part in _LETTER_DASHES and before:
         return before[0].isalpha() and following[0].isalpha()
+    if part in _DASHES and before:
+        between_numbers = before[0].isdigit() and following[0].isdigit()
+        return not between_numbers and not before.isspace() and following not in _DASHES
     if _IDEOGRAPHIC.match(part) or _IDEOGRAPHIC.match(following):
         return True
     return bool(_EMOJI.match(part) and _EMOJI.match(following))

@@ -5,6 +5,7 @@ without it gets an error, for the basic layout would print wrong Arabic and Hind
 """
 
 import importlib.util
+import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from PIL import ImageFont, features
 
 from trivia_render.errors import ProgramMissingError
 from trivia_render.models.theme import FontName
-from trivia_render.scene.clusters import drawn_part, is_emoji
+from trivia_render.scene.clusters import drawn_part, is_emoji, shaped_part
 from trivia_render.scene.cmap import covered_characters
 
 _REMEDY = "Install the project's dependencies again (`make setup`)."
@@ -28,6 +29,10 @@ _THEME_FACES: dict[FontName, tuple[str, str]] = {
     "space-grotesk": ("fontpkg_space_grotesk", "files/SpaceGrotesk[wght].ttf"),
 }
 
+#: The basmala in one glyph: FreeType 2.14 gives up on its outline ("raster overflow") where bolder.
+_REGULAR_ONLY = frozenset({"\ufdfd"})
+#: Kinds of Unicode decomposition that change the style of a letter, not the letter.
+_SAME_LETTER = ("<font>", "<wide>", "<narrow>")
 #: Poppins 4 draws Devanagari digits as European ones, with every language tag.
 _MISDRAWN = frozenset(range(0x0966, 0x0970))
 
@@ -72,6 +77,9 @@ _STATIC_WEIGHTS = {
     800: "ExtraBold",
     900: "Black",
 }
+
+#: OpenType features for all text: figures as tall as capitals, where a typeface (Playfair) sets others.
+LINING_FIGURES = ("lnum",)
 
 _FALLBACK_PACKAGE = "manimgx_fonts"
 _EMOJI_FACE = "NotoEmoji"
@@ -179,34 +187,59 @@ def lenders(
     return tuple(found)
 
 
+class Drawn(NamedTuple):
+    """How a cluster is drawn: its face, what the shaper gets, and the characters that no face has."""
+
+    face: Face
+    text: str
+    missing: str
+
+
 @lru_cache(maxsize=16384)
-def face_for(
+def drawn(
     cluster: str, *, name: FontName, weight: int, borrowed: tuple[tuple[str, FontName], ...] = ()
-) -> tuple[Face, str]:
-    """Return the face that draws a cluster, and those of its characters that no face has.
+) -> Drawn:
+    """Choose the face of a cluster.
 
     The theme's face comes first, but for emoji and for alphabets in `borrowed` (see `lenders`), whose
-    digits and punctuation go with them. Where no face has all characters of the cluster, the first one
-    with its base character draws it, else the theme's, with its own box for the rest.
+    digits and punctuation go with them. A letter that only differs in style or width from a plain one
+    (`𝐀`, `Ａ`) is drawn as that where no face has it. Else the first face with the base character draws
+    the cluster, or the theme's, with its own box for what it lacks.
     """
-    theme = theme_face(name, weight=weight)
-    faces = [theme]
-    faces += (theme_face(companion, weight=weight) for companion in _COMPANIONS[name])
+    faces = _faces_in_order(cluster, name=name, weight=weight, borrowed=borrowed)
+    for form in (cluster, _plain_form(cluster)):
+        needed = drawn_part(form)
+        for face in faces:
+            if covers(face, needed):
+                regular = face._replace(weight=400) if needed in _REGULAR_ONLY else face
+                return Drawn(regular, shaped_part(form), "")
+    needed = drawn_part(cluster)
+    best = next((face for face in faces if covers(face, needed[:1])), theme_face(name, weight=weight))
+    known = _drawn_by(best.path)
+    lacking = "".join(character for character in needed if ord(character) not in known)
+    return Drawn(best, shaped_part(cluster), lacking)
+
+
+def _faces_in_order(
+    cluster: str, *, name: FontName, weight: int, borrowed: tuple[tuple[str, FontName], ...]
+) -> list[Face]:
+    faces = [theme_face(known, weight=weight) for known in (name, *_COMPANIONS[name])]
     faces += (_fallback_face(stem, weight=weight) for stem in _FALLBACK_FACES)
     if is_emoji(cluster):
-        faces.insert(0, _fallback_face(_EMOJI_FACE, weight=weight))
-    else:
-        for script, lender in borrowed:
-            if _ALPHABETS[script].match(cluster) or _COMMON.match(cluster):
-                faces.insert(0, theme_face(lender, weight=weight))
-                break
-    needed = drawn_part(cluster)
-    for face in faces:
-        if covers(face, needed):
-            return face, ""
-    best = next((face for face in faces if covers(face, needed[:1])), theme)
-    known = _drawn_by(best.path)
-    return best, "".join(character for character in needed if ord(character) not in known)
+        return [_fallback_face(_EMOJI_FACE, weight=weight), *faces]
+    for script, lender in borrowed:
+        if _ALPHABETS[script].match(cluster) or _COMMON.match(cluster):
+            return [theme_face(lender, weight=weight), *faces]
+    return faces
+
+
+def _plain_form(cluster: str) -> str:
+    return "".join(
+        unicodedata.normalize("NFKC", character)
+        if unicodedata.decomposition(character).startswith(_SAME_LETTER)
+        else character
+        for character in cluster
+    )
 
 
 def covers(face: Face, text: str) -> bool:

@@ -48,7 +48,7 @@ def _draw_run(mask: Image.Image, run: Run, baseline: int, size_px: int, language
         font=open_face(run.face, size_px=size_px),
         anchor="ls",
         direction=run.direction,
-        features=list(run.features) or None,
+        features=list(run.features),
         language=language,
     )
 

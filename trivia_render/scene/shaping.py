@@ -9,14 +9,14 @@ import regex
 
 from trivia_render.models.theme import FontName
 from trivia_render.scene.bidi import Direction, first_strong, line_levels, visual_order
-from trivia_render.scene.clusters import clusters, is_emoji, shaped_part, skin_tones, without_skin_tones
-from trivia_render.scene.fonts import Face, covers, face_for, open_face, theme_face
+from trivia_render.scene.clusters import clusters, is_emoji, skin_tones, without_skin_tones
+from trivia_render.scene.fonts import LINING_FIGURES, Face, covers, drawn, open_face, theme_face
 
 _LEFT_TO_RIGHT_OVERRIDE, _RIGHT_TO_LEFT_OVERRIDE, _POP = "\u202d", "\u202e", "\u202c"
 _SPACEABLE = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}\p{Common}\p{Inherited}]+")
 Colour = tuple[int, int, int]
-#: Hair lines between letters look even only if ligatures are off where letters are spaced out.
-_SPACED_FEATURES = ("-liga", "-clig")
+#: A ligature among letters that are spaced out would stand out as a knot.
+_SPACED_FEATURES = (*LINING_FIGURES, "-liga", "-clig")
 
 
 class Typeface(NamedTuple):
@@ -38,7 +38,9 @@ class Run(NamedTuple):
     direction: Direction
     x_px: float
     tones: tuple[Colour, ...] = ()
-    features: tuple[str, ...] = ()
+    features: tuple[str, ...] = LINING_FIGURES
+    #: Extra advance, in parts of the size.
+    spacing: float = 0.0
 
 
 class ShapedLine(NamedTuple):
@@ -77,7 +79,7 @@ def shape_line(
         left, right = min(left, origin + ink[0]), max(right, origin + ink[2])
         rise, drop = max(rise, -ink[1]), max(drop, ink[3])
         if index + 1 < len(ordered):
-            origin += _advance(run, typeface, size_px)
+            origin += _advance(run, size_px, typeface.language)
     shift = math.ceil(-left)
     return ShapedLine(
         text,
@@ -91,23 +93,25 @@ def shape_line(
 def line_advance(text: str, levels: Sequence[int], *, typeface: Typeface, size_px: int) -> float:
     """Return the width of a text on one line, in pixels, blanks at its ends included."""
     pieces = _pieces(text, levels, typeface)
-    return sum(_advance(run, typeface, size_px) for piece in pieces for run in _runs(piece, typeface))
+    return sum(
+        _advance(run, size_px, typeface.language) for piece in pieces for run in _runs(piece, typeface)
+    )
 
 
 def missing_characters(text: str, typeface: Typeface) -> str:
     """Return the characters that no face has, each once, in order."""
     found = "".join(
-        face_for(cluster, name=typeface.font, weight=typeface.weight, borrowed=typeface.borrowed)[1]
+        drawn(cluster, name=typeface.font, weight=typeface.weight, borrowed=typeface.borrowed).missing
         for cluster in clusters(text)
     )
     return "".join(dict.fromkeys(found))
 
 
-def _advance(run: Run, typeface: Typeface, size_px: int) -> float:
+def _advance(run: Run, size_px: int, language: str | None) -> float:
     length = open_face(run.face, size_px=size_px).getlength(
-        run.text, direction=run.direction, features=list(run.features) or None, language=typeface.language
+        run.text, direction=run.direction, features=list(run.features), language=language
     )
-    return length + (typeface.tracking * size_px if run.features else 0.0)
+    return length + run.spacing * size_px
 
 
 @lru_cache(maxsize=4096)
@@ -116,7 +120,7 @@ def _ink_box(
 ) -> tuple[float, float, float, float]:
     """Return the box of a run's ink around its origin, in pixels, wherever in a pixel the origin lies."""
     left, top, right, bottom = open_face(face, size_px=size_px).getbbox(
-        text, direction=direction, features=list(features) or None, language=language, anchor="ls"
+        text, direction=direction, features=list(features), language=language, anchor="ls"
     )
     # A fraction of the origin can move anti-aliased ink into the next pixel.
     return left, top, right + 1, bottom
@@ -134,10 +138,11 @@ def _pieces(text: str, levels: Sequence[int], typeface: Typeface) -> list[_Piece
     for cluster in clusters(text):
         level = levels[place]
         place += len(cluster)
-        shaped = shaped_part(cluster)
+        face, shaped, _ = drawn(
+            cluster, name=typeface.font, weight=typeface.weight, borrowed=typeface.borrowed
+        )
         if not shaped:
             continue
-        face, _ = face_for(cluster, name=typeface.font, weight=typeface.weight, borrowed=typeface.borrowed)
         if cluster.isspace() and not is_emoji(before) and covers(previous, cluster):
             face = previous
         previous, before = face, cluster
@@ -167,7 +172,8 @@ def _runs(piece: _Piece, typeface: Typeface) -> list[Run]:
     # Joined and stacked scripts must not be torn apart: only separate letters are spaced out.
     if typeface.tracking and direction == "ltr" and _SPACEABLE.fullmatch(piece.text):
         return [
-            Run(letter, piece.face, direction, 0.0, (), _SPACED_FEATURES) for letter in clusters(piece.text)
+            Run(letter, piece.face, direction, 0.0, (), _SPACED_FEATURES, typeface.tracking)
+            for letter in clusters(piece.text)
         ]
     text = piece.text
     # raqm orders the run again by itself: an override that the text asked for must be said again.

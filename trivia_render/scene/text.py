@@ -173,7 +173,7 @@ def _source(text: str, *, style: TextStyle, direction: Direction | None, languag
     typeface = Typeface(style.font, style.weight, style.tracking, language, borrowed)
     paragraphs = tuple(
         paragraph(line, base=direction or base_direction(line, language=language), typeface=typeface)
-        for line in clean.split("\n")
+        for line in map(str.strip, clean.split("\n"))
     )
     return _Source(
         text,
