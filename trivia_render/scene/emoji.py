@@ -29,14 +29,22 @@ def tone_layer(lines: Image.Image, tones: Sequence[Colour], *, size_px: int) -> 
     mask = _inside(lines)
     under_ink = 2 * _area(mask) >= _area(lines)
     if not under_ink:
-        rim_px = max(1, size_px // 40)
-        mask = lines.filter(ImageFilter.MinFilter(2 * rim_px + 1))
+        mask = _core(lines, widest_rim_px=max(1, size_px // 40))
     left, _, right, _ = lines.getbbox() or (0, 0, *lines.size)
     colours = Image.new("RGB", lines.size, tones[0])
     draw = ImageDraw.Draw(colours)
     for index, tone in enumerate(tones[1:], start=1):
         draw.rectangle((left + (right - left) * index // len(tones), 0, *lines.size), fill=tone)
     return ToneLayer(colours, mask, under_ink)
+
+
+def _core(lines: Image.Image, *, widest_rim_px: int) -> Image.Image:
+    """Return the lines without their rim, which is thinner, or none, where little would be left."""
+    for rim_px in range(widest_rim_px, 0, -1):
+        core = lines.filter(ImageFilter.MinFilter(2 * rim_px + 1))
+        if 4 * _area(core) >= _area(lines):
+            return core
+    return lines
 
 
 def _inside(lines: Image.Image) -> Image.Image:
