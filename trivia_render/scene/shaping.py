@@ -133,8 +133,7 @@ def _pieces(text: str, levels: Sequence[int], typeface: Typeface) -> list[_Piece
         return [_Piece(text, theme, levels[0], ())]
     pieces: list[_Piece] = []
     place = 0
-    before = ""
-    previous = theme
+    words = theme
     for cluster in clusters(text):
         level = levels[place]
         place += len(cluster)
@@ -143,9 +142,11 @@ def _pieces(text: str, levels: Sequence[int], typeface: Typeface) -> list[_Piece
         )
         if not shaped:
             continue
-        if cluster.isspace() and not is_emoji(before) and covers(previous, cluster):
-            face = previous
-        previous, before = face, cluster
+        # A blank belongs to the words around it, not to the theme nor to a symbol's font.
+        if cluster.isspace() and covers(words, cluster):
+            face = words
+        elif cluster[0].isalnum() and not is_emoji(cluster):
+            words = face
         tones = skin_tones(cluster)
         if tones:
             shaped = _narrower_emoji(shaped, face)

@@ -3,7 +3,7 @@ from PIL import ImageFont
 
 from trivia_render.errors import ProgramMissingError
 from trivia_render.scene import fonts
-from trivia_render.scene.fonts import drawn, lenders, load_font, open_face, theme_face
+from trivia_render.scene.fonts import covers, drawn, lenders, load_font, open_face, theme_face
 
 NAMES = ["inter", "poppins", "fredoka", "playfair", "space-grotesk"]
 
@@ -25,6 +25,11 @@ def fresh_caches():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_typeface_is_shaped_by_raqm(name) -> None:
     assert load_font(name, weight=600, size_px=60).layout_engine == ImageFont.Layout.RAQM
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_typeface_has_all_of_ascii(name) -> None:
+    assert covers(theme_face(name, weight=600), "".join(map(chr, range(0x20, 0x7F))))
 
 
 @pytest.mark.parametrize("name", NAMES)

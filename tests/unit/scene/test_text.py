@@ -141,6 +141,11 @@ def test_a_mixed_line_is_ordered_as_a_whole() -> None:
     assert len({run.face for run in line.runs}) == 2
 
 
+def test_a_blank_after_a_symbol_is_as_wide_as_between_words() -> None:
+    (line,) = set_text("a ☎ b 😀 c", style=STYLE, size_px=60).lines
+    assert [run.text for run in line.runs] == ["a ", "☎", " b ", "😀", " c"]
+
+
 def test_an_override_in_the_text_is_obeyed() -> None:
     turned = set_text("\u202eabc\u202c", style=STYLE, size_px=60)
     assert turned.width_px == set_text("cba", style=STYLE, size_px=60).width_px
