@@ -101,6 +101,9 @@ def encode_aac(*, output: Path, bitrate_kbps: int, wav: Path | None = None) -> l
             # The default coder is for low bitrates. At 160 kbit/s this one is closer to the source (signal
             # to noise 40 dB against 27) for a third of the time (1.8 CPU-s against 5.8 for 150 s).
             aac_coder="fast",
+            # Intensity stereo is for low bitrates too. Without it, peaks of speech over music rise by 0.2 dB
+            # at most and not by 0.9, so the first encode passes the true-peak limit.
+            aac_is=0,
             audio_bitrate=f"{bitrate_kbps}k",
             ar=SAMPLE_RATE,
             ac=2,
