@@ -163,7 +163,8 @@ def test_every_example_is_in_the_readme_and_has_a_theme_that_exists(path: Path) 
 def test_the_readme_names_the_languages_of_the_products_own_phrases() -> None:
     names = {
         "ar": "Arabic", "nl": "Dutch", "en": "English", "fr": "French", "de": "German", "hi": "Hindi",
-        "id": "Indonesian", "it": "Italian", "pl": "Polish", "pt": "Portuguese", "es": "Spanish", "tr": "Turkish",
+        "id": "Indonesian", "it": "Italian", "pl": "Polish", "pt": "Portuguese",
+        "es": "Spanish", "tr": "Turkish",
     }  # fmt: skip
     phrases = json.loads(text_of(ROOT / "trivia_render" / "models" / "phrases.json"))
     assert [code for code in phrases if names[code] not in text_of(README)] == []
