@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,7 +118,7 @@ def test_it_decodes_without_a_word_and_shows_the_planned_frames(rendered: Render
     wanted = set(range(0, rendered.manifest.videos[0].frames, 97))
     with av.open(rendered.video) as container:
         for number, frame in enumerate(container.decode(video=0)):
-            assert frame.pts * frame.time_base == number / FPS
+            assert frame.pts * frame.time_base == Fraction(number, FPS)
             if number in wanted:
                 shown = np.asarray(frame.to_image(), np.int16)
                 # PyAV's own conversion to RGB: a little apart from ours, and the encoder's loss.

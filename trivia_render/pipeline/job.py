@@ -20,7 +20,7 @@ from trivia_render.models.parse import parse_job_config
 from trivia_render.models.plan import JobPlan, VideoPlan
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import ClipResult, JobStatus, Manifest, ObjectRef, VideoRecord
-from trivia_render.pipeline.assembly import assemble_video
+from trivia_render.pipeline.assembly import CONTENT_TYPES, assemble_video
 from trivia_render.pipeline.lease import HeldLease, hold_lease
 from trivia_render.pipeline.plan import make_plan
 from trivia_render.pipeline.ports import Ports
@@ -138,8 +138,12 @@ class JobRun:
 
     def _discard(self, videos: Sequence[VideoRecord]) -> None:
         for video in videos:
-            for ref in artefacts(video):
-                self._ports.store.delete(ref.key)
+            for name in CONTENT_TYPES:
+                # By the names of this attempt: whatever a record says, another's files are not touched.
+                key = keys.video_key(
+                    self.plan.channel, self.plan.job_id, format=video.format, attempt=self.attempt, name=name
+                )
+                self._ports.store.delete(key)
 
 
 def artefacts(video: VideoRecord) -> tuple[ObjectRef, ...]:
