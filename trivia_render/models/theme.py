@@ -43,12 +43,20 @@ class Theme(Model):
     motion: Motion
     font: FontName
     display_font: FontName = Field(description="Face of the title, the digit and the badges.")
-    backdrop: Literal["gradient", "rays", "dots", "paper", "grid", "plain"] = Field(
+    backdrop: Literal["aurora", "sunburst", "horizon", "stripes", "paper", "plain"] = Field(
         description="What is drawn over the gradient."
     )
-    band_style: Literal["waves", "bars", "sparks", "none"] = Field(description="What moves in the band.")
+    band_style: Literal["ribbons", "clouds", "floor", "chevrons", "none"] = Field(
+        description="What moves in the band."
+    )
     corner_radius: int = Field(ge=0, le=80, description="Pixels for a short side of 1080.")
-    card_style: Literal["solid", "outline", "shadow"] = "shadow"
+    card_style: Literal["solid", "outline", "glow", "shadow"] = "shadow"
+    badge_style: Literal["chip", "disc", "block", "ring"] = Field(
+        default="chip", description="Shape of an option's letter."
+    )
+    badge_colours: tuple[Colour, Colour, Colour, Colour] | None = Field(
+        default=None, description="Grounds of the letters A to D, where each has its own."
+    )
     colours: Colours
     background_image: ThemeAsset | None = None
     logo: ThemeAsset | None = None

@@ -1,141 +1,245 @@
-"""The countdown: a ring with a digit, or in the compact band a digit with a bar. One tile a frame."""
+"""The clock: waiting, counting down, done. A ring around a digit, or in a low band a digit and a bar.
+
+Its pictures depend on theme, place and length alone, so that all clips of a process share them.
+"""
 
 import threading
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from trivia_render.models.formats import FPS
 from trivia_render.models.theme import Theme
-from trivia_render.scene.colours import RGB, URGENT, mix, rgb
+from trivia_render.scene.colours import BLACK, RGB, URGENT, WHITE, contrast, mix, rgb, vivid
 from trivia_render.scene.fonts import load_font
+from trivia_render.scene.icons import tick
 from trivia_render.scene.planes import Box, Tile, to_tile
+from trivia_render.scene.typography import DIGIT_PX, display_weight
 
-#: Size of the digit in pixels; also the least that the format asks for.
-DIGIT_PX = 124
 URGENT_SECONDS = 3
-_STROKE = 18
+#: The digit beats for so many frames after each second.
+_BEAT_FRAMES = 9
 _OVERSAMPLING = 2
-#: The clock grows in over so many frames, and the digit beats for so many after each second.
-GROW_FRAMES = 6
-_BEAT_FRAMES = 8
+_MARGIN = 10
+_STROKE = 16
+
+Floats = npt.NDArray[np.float32]
 
 
 class Clock:
-    """The tiles of one countdown, made when asked for. Depends on theme, box and length alone."""
+    """The tiles of one clock; each is made when it is first asked for."""
 
     def __init__(self, theme: Theme, box: Box, frames: int) -> None:
-        self._theme = theme
         self._box = box
         self._frames = frames
+        self._face = _Face(theme, box)
         self._tiles: dict[int, Tile] = {}
         self._lock = threading.Lock()
 
-    def tile(self, frame: int) -> Tile:
+    @property
+    def waiting(self) -> Tile:
+        """Before the countdown: a full ring and the number of seconds."""
+        return self._tile(-1)
+
+    @property
+    def done(self) -> Tile:
+        """After the countdown: a tick in the right answer's colour."""
+        return self._tile(self._frames)
+
+    def counting(self, frame: int) -> Tile:
         """Return the clock at this frame of the countdown, 0 to frames - 1."""
+        if not 0 <= frame < self._frames:
+            raise ValueError(f"frame {frame} of a countdown of {self._frames}")
+        return self._tile(frame)
+
+    def _tile(self, frame: int) -> Tile:
         with self._lock:
             tile = self._tiles.get(frame)
             if tile is None:
-                image = self._ring(frame) if self._box.width == self._box.height else self._bar(frame)
-                tile = self._tiles[frame] = to_tile(image, x=self._box.x, y=self._box.y)
+                tile = self._tiles[frame] = to_tile(self._picture(frame), x=self._box.x, y=self._box.y)
             return tile
 
-    def _seconds_left(self, frame: int) -> int:
-        return -(-(self._frames - frame) // FPS)
-
-    def _colour(self, frame: int) -> RGB:
-        accent = rgb(self._theme.colours.accent)
-        urgent_from = self._frames - URGENT_SECONDS * FPS
-        # Half a second from one colour to the other: a jump would read as a flash.
-        share = min(1.0, max(0.0, (frame - urgent_from) / (FPS / 2)))
-        return mix(accent, _urgent(self._theme), share)
-
-    def _beat(self, frame: int) -> float:
+    def _picture(self, frame: int) -> Image.Image:
+        if frame == self._frames:
+            return self._face.finished()
+        left = -(-(self._frames - max(0, frame)) // FPS)
+        if frame < 0:
+            return self._face.draw(share=1.0, digit=str(left), beat=1.0, urgency=0.0)
         since = frame % FPS
-        strength = 0.16 if self._seconds_left(frame) <= URGENT_SECONDS else 0.07
-        return 1.0 + strength * max(0.0, 1.0 - since / _BEAT_FRAMES)
-
-    def _ring(self, frame: int) -> Image.Image:
-        side = self._box.width * _OVERSAMPLING
-        image = Image.new("RGBA", (side, side), (0, 0, 0, 0))
-        pen = ImageDraw.Draw(image)
-        ground, colour = _ground(self._theme), self._colour(frame)
-        edge = 4 * _OVERSAMPLING
-        pen.ellipse((edge, edge, side - edge, side - edge), fill=(*ground, 232))
-        stroke, inset = _STROKE * _OVERSAMPLING, 14 * _OVERSAMPLING
-        circle = (inset, inset, side - inset, side - inset)
-        pen.arc(circle, 0, 360, fill=(*mix(ground, colour, 0.22), 255), width=stroke)
-        share = 1 - frame / self._frames
-        pen.arc(circle, -90, -90 + 360 * share, fill=(*colour, 255), width=stroke)
-        digit = str(self._seconds_left(frame))
-        _draw_digit(pen, self._theme, digit, side / 2, side / 2, self._beat(frame), ground)
-        image = image.reduce(_OVERSAMPLING)
-        return _grown(image, frame)
-
-    def _bar(self, frame: int) -> Image.Image:
-        width, height = self._box.width * _OVERSAMPLING, self._box.height * _OVERSAMPLING
-        image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
-        pen = ImageDraw.Draw(image)
-        ground, colour = _ground(self._theme), self._colour(frame)
-        pen.rounded_rectangle((0, 0, width - 1, height - 1), height // 2, fill=(*ground, 232))
-        left, right = 190 * _OVERSAMPLING, width - 56 * _OVERSAMPLING
-        top, bottom = height // 2 - 14 * _OVERSAMPLING, height // 2 + 14 * _OVERSAMPLING
-        pen.rounded_rectangle(
-            (left, top, right, bottom), 14 * _OVERSAMPLING, fill=(*mix(ground, colour, 0.22), 255)
-        )
-        end = left + (right - left) * (1 - frame / self._frames)
-        if end - left > 28 * _OVERSAMPLING:
-            pen.rounded_rectangle((left, top, end, bottom), 14 * _OVERSAMPLING, fill=(*colour, 255))
-        else:
-            pen.ellipse((left, top, left + 28 * _OVERSAMPLING, bottom), fill=(*colour, 255))
-        digit = str(self._seconds_left(frame))
-        _draw_digit(
-            pen, self._theme, digit, 100 * _OVERSAMPLING, height / 2, self._beat(frame) * 0.97, ground
-        )
-        return image.reduce(_OVERSAMPLING)
+        strength = 0.18 if left <= URGENT_SECONDS else 0.08
+        beat = 1.0 + strength * max(0.0, 1.0 - since / _BEAT_FRAMES) ** 2
+        # Half a second from one colour to the other: a jump would read as a flash.
+        urgency = (frame - (self._frames - URGENT_SECONDS * FPS)) / (FPS / 2)
+        share = 1 - (frame + 1) / self._frames
+        return self._face.draw(share=share, digit=str(left), beat=beat, urgency=min(1.0, max(0.0, urgency)))
 
 
-def _grown(image: Image.Image, frame: int) -> Image.Image:
-    if frame >= GROW_FRAMES - 1:
+class _Face:
+    """How a theme's clock looks."""
+
+    def __init__(self, theme: Theme, box: Box) -> None:
+        self._theme = theme
+        self._ring = box.width == box.height
+        self._size = (box.width, box.height)
+        self._ground = clock_ground(theme)
+        self._accent = _seen_on(rgb(theme.colours.accent), self._ground)
+        self._urgent = _seen_on(URGENT, self._ground)
+        self._shape = _RingShape(box.width) if self._ring else _BarShape(box.width, box.height)
+
+    def draw(self, *, share: float, digit: str, beat: float, urgency: float) -> Image.Image:
+        """Return the clock with this share of its time left. `urgency` 1 is the warning colour."""
+        colour = mix(self._accent, self._urgent, urgency)
+        image = self._body(share, colour)
+        middle = self._shape.digit_at
+        mask = _digit_mask(self._theme, digit, self._size, middle, scale=beat * self._shape.digit_scale)
+        image.paste(_ink_on(self._ground), (0, 0), mask)
+        image.putalpha(self._alpha())
         return image
-    share = (frame + 1) / GROW_FRAMES
-    side = max(2, round(image.width * (0.6 + 0.4 * share)))
-    small = image.resize((side, side), Image.Resampling.BICUBIC)
-    small.putalpha(small.getchannel("A").point([round(value * share) for value in range(256)]))
-    canvas = Image.new("RGBA", image.size, (0, 0, 0, 0))
-    canvas.paste(small, ((image.width - side) // 2, (image.height - side) // 2))
-    return canvas
+
+    def finished(self) -> Image.Image:
+        """Return the clock after the countdown."""
+        correct = rgb(self._theme.colours.correct)
+        dark = contrast(self._ground, WHITE) > contrast(self._ground, BLACK)
+        colour = _seen_on(vivid(correct, saturation=0.7, value=0.92) if dark else correct, self._ground)
+        image = self._body(1.0, colour)
+        side = round(96 * self._shape.digit_scale)
+        x, y = self._shape.digit_at
+        image.paste(colour, (round(x) - side // 2, round(y) - side // 2), tick(side))
+        image.putalpha(self._alpha())
+        return image
+
+    def _body(self, share: float, colour: RGB) -> Image.Image:
+        """Return ground, track and what is left of the time, RGB."""
+        image = Image.new("RGB", self._size, self._ground)
+        image.paste(mix(self._ground, colour, 0.22), (0, 0), self._shape.track)
+        glow, line = self._shape.remaining(share)
+        image.paste(colour, (0, 0), glow)
+        image.paste(colour, (0, 0), line)
+        return image
+
+    def _alpha(self) -> Image.Image:
+        return self._shape.outline
 
 
-def _draw_digit(
-    pen: ImageDraw.ImageDraw, theme: Theme, digit: str, x: float, y: float, scale: float, ground: RGB
-) -> None:
-    size = DIGIT_PX if len(digit) == 1 else round(DIGIT_PX * 0.82)
-    font = load_font(theme.display_font, weight=800, size_px=round(size * scale * _OVERSAMPLING))
-    # Centred by the ink of figures, which have no descenders.
-    left, top, right, bottom = font.getbbox(digit, anchor="ls")
-    pen.text(
-        (x - (left + right) / 2, y - (top + bottom) / 2), digit, font=font, anchor="ls", fill=_ink(ground)
+class _RingShape:
+    """Masks of a ring that runs off clockwise, its ends round."""
+
+    digit_scale = 1.0
+
+    def __init__(self, side: int) -> None:
+        rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
+        self._x, self._y = columns - side / 2 + 0.5, rows - side / 2 + 0.5
+        distance = np.hypot(self._x, self._y)
+        self._radius = side / 2 - _MARGIN - _STROKE / 2 - 6
+        self._off = np.abs(distance - self._radius) - _STROKE / 2
+        self._turn = (np.arctan2(self._x, -self._y) / (2 * np.pi)) % 1.0
+        self.outline = _mask(np.asarray(side / 2 - 4 - distance + 0.5, np.float32))
+        self.track = _mask(0.5 - self._off)
+        self.digit_at = (side / 2, side / 2)
+
+    def remaining(self, share: float) -> tuple[Image.Image, Image.Image]:
+        """Return the glow around what is left, and what is left."""
+        if share >= 1:
+            off = self._off
+        else:
+            start = 1 - share
+            length = 2 * np.pi * self._radius
+            # Outside of the arc the nearest part of it is one of its round ends.
+            beside = np.where(self._turn >= start, self._off, 1e6)
+            off = np.minimum(beside, np.minimum(self._cap(start), self._cap(1.0)))
+            if share * length < 1:
+                off = self._cap(1.0) + 8 * (1 - share * length)
+        found = np.asarray(off, np.float32)
+        return _mask(_glow(found)), _mask(0.5 - found)
+
+    def _cap(self, turn: float) -> Floats:
+        angle = 2 * np.pi * turn
+        x, y = self._radius * np.sin(angle), -self._radius * np.cos(angle)
+        return np.asarray(np.hypot(self._x - x, self._y - y) - _STROKE / 2, np.float32)
+
+
+class _BarShape:
+    """Masks of a bar that runs off towards the digit at its start."""
+
+    digit_scale = 0.86
+
+    def __init__(self, width: int, height: int) -> None:
+        self._rows, self._columns = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
+        middle = height / 2
+        self._middle = middle
+        self._start, self._end = height + 60.0, width - 64.0
+        self.outline = _mask(
+            0.5 - _capsule(self._columns, self._rows, middle, width - middle, middle, middle)
+        )
+        self.track = _mask(0.5 - self._bar(self._end))
+        self.digit_at = (height * 0.5 + 30, middle)
+
+    def _bar(self, end: float) -> Floats:
+        return _capsule(self._columns, self._rows, self._start, max(self._start, end), self._middle, 14.0)
+
+    def remaining(self, share: float) -> tuple[Image.Image, Image.Image]:
+        """Return the glow around what is left, and what is left."""
+        off = self._bar(self._start + (self._end - self._start) * share)
+        return _mask(_glow(off)), _mask(0.5 - off)
+
+
+def _capsule(x: Floats, y: Floats, start: float, end: float, middle: float, radius: float) -> Floats:
+    """Return the distance from a thick line with round ends; negative is inside."""
+    nearest = np.clip(x, start, end)
+    return np.asarray(np.hypot(x - nearest, y - middle) - radius, np.float32)
+
+
+def _glow(off: Floats) -> Floats:
+    """Return the light around a line, by the distance from it."""
+    return np.asarray(0.32 * np.exp(-np.maximum(off, 0) / 7), np.float32)
+
+
+def _mask(values: Floats) -> Image.Image:
+    return Image.fromarray((np.clip(values, 0, 1) * 255).astype(np.uint8))
+
+
+def _digit_mask(
+    theme: Theme, digit: str, size: tuple[int, int], middle: tuple[float, float], *, scale: float
+) -> Image.Image:
+    big = (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING)
+    base = DIGIT_PX if len(digit) == 1 else DIGIT_PX * 0.84
+    font = load_font(
+        theme.display_font, weight=display_weight(theme), size_px=round(base * scale * _OVERSAMPLING)
     )
+    # Centred by the ink of this figure, and all figures by one height, so that none hops.
+    left, _, right, _ = font.getbbox(digit, anchor="ls")
+    _, top, _, _ = font.getbbox("0", anchor="ls")
+    mask = Image.new("L", big, 0)
+    at = (middle[0] * _OVERSAMPLING - (left + right) / 2, middle[1] * _OVERSAMPLING - top / 2)
+    ImageDraw.Draw(mask).text(at, digit, font=font, anchor="ls", fill=255)
+    return mask.reduce(_OVERSAMPLING)
 
 
-def _ink(ground: RGB) -> tuple[int, int, int, int]:
-    return (255, 255, 255, 255) if sum(ground) < 384 else (24, 20, 32, 255)
+def clock_ground(theme: Theme) -> RGB:
+    """Return the disc's colour: the card's on light themes, a deep one on dark themes."""
+    if theme.card_style == "outline" or sum(rgb(theme.colours.text)) < 384:
+        return rgb(theme.colours.card)
+    return mix(rgb(theme.colours.background), BLACK, 0.62)
 
 
-def _ground(theme: Theme) -> RGB:
-    """Return the disc's colour: dark on dark themes, light on light ones."""
-    background = rgb(theme.colours.background)
-    if sum(rgb(theme.colours.text)) < 384:
-        return mix(rgb(theme.colours.card), background, 0.1)
-    return mix(background, (0, 0, 0), 0.55)
+def _ink_on(ground: RGB) -> RGB:
+    return max((WHITE, (28, 20, 40)), key=lambda ink: contrast(ink, ground))
 
 
-def _urgent(theme: Theme) -> RGB:
-    return (214, 40, 40) if sum(_ground(theme)) >= 384 else URGENT
+def _seen_on(colour: RGB, ground: RGB) -> RGB:
+    """Return the colour, made lighter or darker until it stands out from the ground by 3:1."""
+    towards = _ink_on(ground)
+    for step in range(11):
+        found = mix(colour, towards, step / 10)
+        if contrast(found, ground) >= 3:
+            return found
+    return towards
 
 
-@lru_cache(maxsize=16)
+# A countdown of five seconds takes some 20 MB.
+@lru_cache(maxsize=3)
 def clock_for(theme: Theme, box: Box, frames: int) -> Clock:
-    """Return the countdown, shared by every clip of the process that has the same."""
+    """Return the clock, shared by every clip of the process that has the same."""
     return Clock(theme, box, frames)

@@ -1,5 +1,7 @@
 """Colours: contrast as WCAG measures it, and mixing."""
 
+import colorsys
+
 from PIL import ImageColor
 
 RGB = tuple[int, int, int]
@@ -7,7 +9,7 @@ RGB = tuple[int, int, int]
 WHITE: RGB = (255, 255, 255)
 BLACK: RGB = (0, 0, 0)
 #: What the countdown turns to in its last seconds.
-URGENT: RGB = (255, 92, 92)
+URGENT: RGB = (255, 84, 84)
 
 
 def rgb(colour: str) -> RGB:
@@ -20,6 +22,13 @@ def mix(first: RGB, second: RGB, share: float) -> RGB:
     """Return `first` with so much of `second`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
+
+
+def vivid(colour: RGB, *, saturation: float = 0.75, value: float = 1.0) -> RGB:
+    """Return a luminous colour of the same hue, for light."""
+    hue, own, _ = colorsys.rgb_to_hsv(*(part / 255 for part in colour))
+    red, green, blue = colorsys.hsv_to_rgb(hue, min(saturation, own * 1.2), value)
+    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def contrast(first: RGB, second: RGB) -> float:

@@ -1,22 +1,25 @@
-"""Cards, pills and badges as RGBA images: rounded, shaded, cached by size."""
+"""Cards, pills and badges as RGBA images: rounded, lit, with a shadow or a glow. Cached by size."""
 
 from functools import lru_cache
 from typing import Literal
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from trivia_render.scene.colours import RGB, WHITE, mix
+from trivia_render.scene.colours import BLACK, RGB, WHITE, mix, vivid
 
-CardStyle = Literal["solid", "outline", "shadow"]
+CardStyle = Literal["solid", "outline", "glow", "shadow"]
 
 #: Room around a panel for its shadow or glow.
-MARGIN = 24
+MARGIN = 32
 _OVERSAMPLING = 4
+_SHADOW_DROP = 8
+#: Night violet: a shadow with a colour looks softer than black.
+_SHADOW: RGB = (10, 4, 30)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)
 def rounded_mask(width: int, height: int, radius: int) -> Image.Image:
-    """Return a rounded rectangle with smooth corners, "L"."""
+    """Return a rounded rectangle with smooth corners, "L". Not to be changed."""
     radius = min(radius, width // 2, height // 2)
     mask = Image.new("L", (width, height), 255)
     if radius == 0:
@@ -25,69 +28,22 @@ def rounded_mask(width: int, height: int, radius: int) -> Image.Image:
     disc = Image.new("L", (side * _OVERSAMPLING, side * _OVERSAMPLING), 0)
     ImageDraw.Draw(disc).ellipse((0, 0, disc.width - 1, disc.height - 1), fill=255)
     disc = disc.reduce(_OVERSAMPLING)
-    for left in (True, False):
-        for top in (True, False):
-            corner = disc.crop(
-                (
-                    0 if left else radius,
-                    0 if top else radius,
-                    radius if left else side,
-                    radius if top else side,
-                )
-            )
-            mask.paste(corner, (0 if left else width - radius, 0 if top else height - radius))
+    for x, left in ((0, True), (width - radius, False)):
+        for y, top in ((0, True), (height - radius, False)):
+            column, row = (0 if left else radius), (0 if top else radius)
+            mask.paste(disc.crop((column, row, column + radius, row + radius)), (x, y))
     return mask
 
 
 @lru_cache(maxsize=64)
-def _shadow(width: int, height: int, radius: int, strength: int) -> Image.Image:
-    """Return the soft shadow of a panel on its margin, "L"."""
+def _halo(width: int, height: int, radius: int, *, strength: int, drop: int) -> Image.Image:
+    """Return what is around a panel, blurred, on its margin, "L"."""
     # Blurred at a quarter of the size: a blur has no detail to lose.
     full = (width + 2 * MARGIN, height + 2 * MARGIN)
     small = Image.new("L", (full[0] // 4 + 1, full[1] // 4 + 1), 0)
     shape = rounded_mask(max(2, width // 4), max(2, height // 4), radius // 4)
-    small.paste(strength, (MARGIN // 4, MARGIN // 4 + 2), shape)
-    return small.filter(ImageFilter.GaussianBlur(2.6)).resize(full, Image.Resampling.BICUBIC)
-
-
-@lru_cache(maxsize=128)
-def _panel(
-    width: int, height: int, radius: int, fill: RGB, edge: RGB, style: CardStyle, opacity: int
-) -> Image.Image:
-    size = (width + 2 * MARGIN, height + 2 * MARGIN)
-    image = Image.new("RGBA", size, (*mix(fill, (0, 0, 0), 0.6), 0))
-    mask = rounded_mask(width, height, radius)
-    if style == "shadow":
-        image = Image.new("RGBA", size, (8, 4, 24, 0))
-        image.putalpha(_shadow(width, height, radius, 120))
-    elif style == "outline":
-        glow = Image.new("RGBA", size, (*edge, 0))
-        glow.putalpha(_shadow(width, height, radius, 70))
-        image.alpha_composite(glow)
-    body = Image.new("RGBA", (width, height), (*_shaded(fill), 255))
-    body.paste(_sheen(width, height, fill), (0, 0))
-    body.putalpha(mask if opacity == 255 else mask.point(lambda value: value * opacity // 255))
-    image.alpha_composite(body, (MARGIN, MARGIN))
-    if style == "outline":
-        ring = Image.new("RGBA", (width, height), (*edge, 0))
-        inner = Image.new("L", (width, height), 0)
-        inner.paste(rounded_mask(width - 6, height - 6, max(0, radius - 3)), (3, 3))
-        ring.putalpha(ImageChops.subtract(mask, inner))
-        image.alpha_composite(ring, (MARGIN, MARGIN))
-    return image
-
-
-def _shaded(fill: RGB) -> RGB:
-    return fill
-
-
-def _sheen(width: int, height: int, fill: RGB) -> Image.Image:
-    """Return the panel's ground: a touch lighter at the top, so that it looks lit."""
-    light = mix(fill, WHITE, 0.07)
-    column = Image.new("RGB", (1, height))
-    for y in range(height):
-        column.putpixel((0, y), mix(light, fill, min(1.0, 2 * y / height)))
-    return column.resize((width, height))
+    small.paste(strength, (MARGIN // 4, (MARGIN + drop) // 4), shape)
+    return small.filter(ImageFilter.GaussianBlur(2.8)).resize(full, Image.Resampling.BICUBIC)
 
 
 def panel(
@@ -98,47 +54,62 @@ def panel(
     fill: RGB,
     edge: RGB,
     style: CardStyle,
-    opacity: int = 255,
+    lit: bool = False,
 ) -> Image.Image:
-    """Return a fresh RGBA panel with MARGIN pixels around it for shadow or glow."""
-    return _panel(width, height, radius, fill, edge, style, opacity).copy()
+    """Return a fresh RGBA panel with MARGIN pixels around it for shadow or glow.
+
+    `edge` colours the rim of the styles "outline" and "glow". `lit` gives any style a glow of the fill.
+    """
+    return _panel(width, height, radius, fill, edge, style, lit=lit).copy()
 
 
-@lru_cache(maxsize=32)
-def tick(size: int, ink: RGB) -> Image.Image:
-    """Return a tick, RGBA: shape says what colour says."""
-    big = size * _OVERSAMPLING
-    mask = Image.new("L", (big, big), 0)
-    points = [(0.14 * big, 0.54 * big), (0.40 * big, 0.80 * big), (0.88 * big, 0.22 * big)]
-    pen = ImageDraw.Draw(mask)
-    stroke = round(big * 0.15)
-    pen.line(points, fill=255, width=stroke, joint="curve")
-    for x, y in points:
-        pen.ellipse((x - stroke / 2, y - stroke / 2, x + stroke / 2, y + stroke / 2), fill=255)
-    image = Image.new("RGBA", (size, size), (*ink, 0))
-    image.putalpha(mask.reduce(_OVERSAMPLING))
+@lru_cache(maxsize=128)
+def _panel(
+    width: int, height: int, radius: int, fill: RGB, edge: RGB, style: CardStyle, *, lit: bool
+) -> Image.Image:
+    radius = min(radius, width // 2, height // 2)
+    size = (width + 2 * MARGIN, height + 2 * MARGIN)
+    image = Image.new("RGBA", size, (*_SHADOW, 0))
+    if style == "shadow":
+        image.putalpha(_halo(width, height, radius, strength=140, drop=_SHADOW_DROP))
+    if lit or style == "glow":
+        glow = Image.new("RGBA", size, (*(vivid(fill) if lit else edge), 0))
+        glow.putalpha(_halo(width, height, radius, strength=230 if lit else 110, drop=0))
+        image.alpha_composite(glow)
+    body = _body(width, height, fill, flat=style == "outline")
+    body.putalpha(rounded_mask(width, height, radius))
+    image.alpha_composite(body, (MARGIN, MARGIN))
+    if lit or style in {"outline", "glow"}:
+        rim = vivid(fill, saturation=0.55) if lit else edge
+        stroke = 2 if style == "outline" and not lit else 3
+        image.alpha_composite(_rim(width, height, radius, rim, stroke), (MARGIN, MARGIN))
     return image
 
 
-@lru_cache(maxsize=8)
-def bell(size: int, ink: RGB) -> Image.Image:
-    """Return a bell, RGBA, for the call to action."""
-    big = size * _OVERSAMPLING
-    mask = Image.new("L", (big, big), 0)
-    pen = ImageDraw.Draw(mask)
-    pen.ellipse((0.26 * big, 0.12 * big, 0.74 * big, 0.66 * big), fill=255)
-    pen.rectangle((0.26 * big, 0.38 * big, 0.74 * big, 0.68 * big), fill=255)
-    pen.polygon(
-        [
-            (0.26 * big, 0.6 * big),
-            (0.74 * big, 0.6 * big),
-            (0.88 * big, 0.78 * big),
-            (0.12 * big, 0.78 * big),
-        ],
-        fill=255,
+def _body(width: int, height: int, fill: RGB, *, flat: bool) -> Image.Image:
+    """Return the ground of a panel: a touch lighter above and darker below, as if lit from there."""
+    if flat:
+        return Image.new("RGBA", (width, height), (*fill, 255))
+    column = Image.new("RGB", (1, height))
+    # A light ground would turn grey by as much black as a dark one takes.
+    top, bottom = mix(fill, WHITE, 0.09), mix(fill, BLACK, 0.06 * (1 - max(fill) / 300))
+    for y in range(height):
+        column.putpixel((0, y), mix(top, bottom, y / height))
+    return column.resize((width, height)).convert("RGBA")
+
+
+def _rim(width: int, height: int, radius: int, colour: RGB, stroke: int) -> Image.Image:
+    ring = Image.new("RGBA", (width, height), (*colour, 0))
+    inner = Image.new("L", (width, height), 0)
+    inner.paste(
+        rounded_mask(width - 2 * stroke, height - 2 * stroke, max(0, radius - stroke)), (stroke, stroke)
     )
-    pen.ellipse((0.44 * big, 0.04 * big, 0.56 * big, 0.18 * big), fill=255)
-    pen.pieslice((0.38 * big, 0.72 * big, 0.62 * big, 0.96 * big), 0, 180, fill=255)
-    image = Image.new("RGBA", (size, size), (*ink, 0))
-    image.putalpha(mask.reduce(_OVERSAMPLING))
+    ring.putalpha(ImageChops.subtract(rounded_mask(width, height, radius), inner))
+    return ring
+
+
+def flat_shape(mask: Image.Image, colour: RGB, *, opacity: float = 1.0) -> Image.Image:
+    """Return an RGBA image of one colour through a mask."""
+    image = Image.new("RGBA", mask.size, (*colour, 0))
+    image.putalpha(mask if opacity >= 1 else mask.point([round(value * opacity) for value in range(256)]))
     return image

@@ -7,10 +7,11 @@ from PIL import Image, ImageDraw
 
 from trivia_render.models.phrases import phrases_for
 from trivia_render.models.theme import Theme
+from trivia_render.scene.backdrops import Stage
 from trivia_render.scene.background import draw_background
 from trivia_render.scene.colours import WHITE, mix, readable_on, rgb
 from trivia_render.scene.fonts import load_font
-from trivia_render.scene.layout import is_right_to_left
+from trivia_render.scene.grid import is_right_to_left
 from trivia_render.scene.panels import MARGIN, panel
 from trivia_render.scene.pictures import open_picture
 from trivia_render.scene.text import TextStyle, draw_text, fit_text
@@ -36,7 +37,7 @@ def draw_thumbnail(
     picture = None
     if theme.background_image is not None:
         picture = open_picture(assets[theme.background_image.sha256], name="theme.background_image")
-    image = draw_background(theme, WIDTH, HEIGHT, picture=picture).convert("RGBA")
+    image = draw_background(theme, Stage(WIDTH, HEIGHT, 576, HEIGHT), picture=picture).convert("RGBA")
     mirrored = is_right_to_left(language)
     _draw_mark(image, theme, x=250 if mirrored else WIDTH - 250)
     text_x = 460 if mirrored else 72
