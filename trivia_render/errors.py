@@ -74,6 +74,12 @@ class TextDoesNotFitError(BadInputError):
     code = "text_does_not_fit"
 
 
+class TextNotDrawableError(BadInputError):
+    """A text has characters that no installed typeface has."""
+
+    code = "text_not_drawable"
+
+
 class AssetInvalidError(BadInputError):
     """An image or sound named by a config is missing, too large, or not what it says."""
 

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -86,17 +87,21 @@ def _nvenc(settings: Settings) -> Iterator[Finding]:
     try:
         yield _encoder(settings, "h264_nvenc")
     except TriviaRenderError as error:
+        # FFmpeg's first line names the cause; the later ones what follows from it.
         words = error.evidence.strip().splitlines()
         yield Finding(
             "encoder h264_nvenc",
             state,
-            words[-1].strip() if words else error.message,
+            words[0].strip().rpartition("] ")[2] if words else error.message,
             "libx264 is used. For NVENC: an NVIDIA GPU with its driver and libnvidia-encode.",
         )
 
 
 def _gpu() -> Finding:
-    import pynvml
+    with warnings.catch_warnings():
+        # The package of this name only brings nvidia-ml-py and says so at each import.
+        warnings.simplefilter("ignore", FutureWarning)
+        import pynvml
 
     try:
         pynvml.nvmlInit()

@@ -25,6 +25,7 @@ from trivia_render.models.theme import Theme, ThemeAsset
 from trivia_render.models.timeline import Line
 from trivia_render.pipeline.assets import import_assets
 from trivia_render.pipeline.ports import Ports
+from trivia_render.scene.coverage import check_coverage
 from trivia_render.scene.layout import check_fit
 from trivia_render.scene.themes import load_theme
 from trivia_render.speech.resolve import resolve_voice
@@ -34,7 +35,7 @@ def make_plan(ports: Ports, config: JobConfig, *, channel: str, job_id: str) -> 
     """Resolve voice, encoder, theme and images on this machine and plan the job.
 
     Raises LanguageNotSpokenError, EncoderUnavailableError, ThemeInvalidError, AssetInvalidError,
-    TextDoesNotFitError: all before anything is rendered.
+    TextNotDrawableError, TextDoesNotFitError: all before anything is rendered.
     """
     voice, voice_fallback = resolve_voice(
         requested=config.tts_voice,
@@ -193,7 +194,13 @@ def _outro(config: JobConfig, phrases: Phrases) -> OutroClip:
 def check_texts(
     contents: Sequence[ClipContent], *, formats: Sequence[FormatName], theme: Theme, language: str
 ) -> None:
-    """Raise one TextDoesNotFitError that lists every text that cannot be set in some format."""
+    """Check that every text can be written and fits every format.
+
+    Raises TextNotDrawableError for the first text with characters that no typeface has, and one
+    TextDoesNotFitError that lists every text that is too long.
+    """
+    for content in contents:
+        check_coverage(content, theme=theme, language=language)
     misfits: list[TextDoesNotFitError] = []
     for name in formats:
         for content in contents:

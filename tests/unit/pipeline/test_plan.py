@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from trivia_render.errors import TextDoesNotFitError
+from trivia_render.errors import TextDoesNotFitError, TextNotDrawableError
 from trivia_render.models.config import JobConfig, ThemeChoice
 from trivia_render.models.parse import parse_job_config
 from trivia_render.models.plan import EncoderSpec, JobPlan, QuestionClip, VoiceSpec
@@ -110,6 +110,16 @@ def test_every_text_that_does_not_fit_is_named_at_once() -> None:
     assert "uestion 1" in str(caught.value)
     assert "uestion 2" in str(caught.value)
     assert "uestion 3" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["question", "answer_a", "explanation", "category"])
+def test_a_text_that_no_typeface_can_write_is_refused_and_named(field: str) -> None:
+    job = config(questions=[QUESTIONS[0], {**QUESTIONS[1], field: "最大の惑星"}])
+    with pytest.raises(TextNotDrawableError, match=r"uestion 2.*最"):
+        check_texts(
+            plan_contents(job, language="en", images={}),
+            formats=("16:9",), theme=load_theme(ThemeChoice()), language="en",
+        )  # fmt: skip
 
 
 def test_the_examples_plan_in_every_format() -> None:

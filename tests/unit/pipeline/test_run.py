@@ -165,7 +165,7 @@ def test_a_clip_of_other_stream_parameters_is_rendered_again_and_never_joined(
 
 def test_a_late_run_cannot_publish_and_its_own_files_go(fresh: Job) -> None:
     late = fresh.ports
-    with pytest.raises(LeaseLostError), open_job(late, channel="quiz", job_id="j", config=CONFIG) as slow:
+    with pytest.raises(LeaseLostError), open_job(late, channel="quiz", job_id="j", config=CONFIG) as slow:  # noqa: PT012
         # The lease runs out on another machine's clock, which takes the job and publishes it.
         other = replace(late, host="elsewhere", now=lambda: late.now() + timedelta(minutes=5))
         winner = render_job(other, channel="quiz", job_id="j", config=CONFIG).manifest.videos[0]
