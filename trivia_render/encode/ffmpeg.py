@@ -1,9 +1,10 @@
 """Find FFmpeg and run it: every call is watched, bounded and leaves nothing behind."""
 
+import contextlib
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from subprocess import CalledProcessError, TimeoutExpired, run
@@ -116,8 +117,8 @@ class Ffmpeg:
 
         Raises EncodeError, EncodeStalledError.
         """
-        with self._start(arguments, purpose, fed=False, folder=folder) as process:
-            return self._tracked(process, process.finish)
+        with self._started(arguments, purpose, fed=False, folder=folder) as process:
+            return process.finish()
 
     def feed(self, arguments: Sequence[str], purpose: str, *, chunks: Iterable[bytes | memoryview]) -> str:
         """Run with the chunks as standard input, one after the other, and return standard error.
@@ -125,14 +126,10 @@ class Ffmpeg:
         A chunk may be changed as soon as the next one is asked for. Raises EncodeError, EncodeStalledError
         and whatever the chunks raise; FFmpeg has ended in every case.
         """
-        with self._start(arguments, purpose, fed=True) as process:
-
-            def feed_all() -> str:
-                for chunk in chunks:
-                    process.write(chunk)
-                return process.finish()
-
-            return self._tracked(process, feed_all)
+        with self._started(arguments, purpose, fed=True) as process:
+            for chunk in chunks:
+                process.write(chunk)
+            return process.finish()
 
     def cancel(self) -> None:
         """End what runs now, from any thread; those runs raise EncodeError."""
@@ -141,24 +138,25 @@ class Ffmpeg:
         for process in running:
             process.cancel()
 
-    def _start(
+    @contextlib.contextmanager
+    def _started(
         self, arguments: Sequence[str], purpose: str, *, fed: bool, folder: Path | None = None
-    ) -> WatchedProcess:
-        return WatchedProcess(
-            self.path,
-            arguments,
-            purpose=purpose,
-            environment=self._environment,
-            stall_timeout_seconds=self._stall_timeout_seconds,
-            fed=fed,
-            folder=folder,
-        )
-
-    def _tracked(self, process: WatchedProcess, work: Callable[[], str]) -> str:
+    ) -> Iterator[WatchedProcess]:
+        # Started and entered into the list in one step, so that no process escapes `cancel`.
         with self._lock:
-            self._running.add(process)
+            started = WatchedProcess(
+                self.path,
+                arguments,
+                purpose=purpose,
+                environment=self._environment,
+                stall_timeout_seconds=self._stall_timeout_seconds,
+                fed=fed,
+                folder=folder,
+            )
+            self._running.add(started)
         try:
-            return work()
+            with started as process:
+                yield process
         finally:
             with self._lock:
-                self._running.discard(process)
+                self._running.discard(started)
