@@ -124,17 +124,18 @@ def _stars(stage: Stage) -> Layer:
 
 
 def _hills(stage: Stage, colour: RGB) -> Iterator[tuple[RGB, Image.Image]]:
-    """Far ridges at the bottom, behind whatever moves there."""
-    x = np.arange(stage.width, dtype=np.float32) / stage.height
+    """Ridges, one before the other, behind whatever moves in the band and down to the frame's end."""
+    x = np.arange(stage.width, dtype=np.float32) / min(stage.width, stage.height)
+    rows = np.arange(stage.height, dtype=np.float32)[:, None]
     low = stage.height - stage.band_bottom
-    for index, (rise, size, turn) in enumerate(((64, 52, 0.4), (10, 40, 2.2))):
-        ridge = (
-            np.sin(3.1 * x + turn) + 0.5 * np.sin(7.3 * x + 2 * turn) + 0.22 * np.sin(17 * x + 3 * turn)
-        ) * size
-        top = stage.height - low * 0.72 - rise - ridge
-        rows = np.arange(stage.height, dtype=np.float32)[:, None]
-        mask = np.clip(rows - top[None, :] + 0.5, 0, 1) * (150, 215)[index]
-        yield mix(colour, BLACK, 0.25 * index), Image.fromarray(mask.astype(np.uint8))
+    count = 2 if low == 0 else 4
+    for index in range(count):
+        turn, size = 0.4 + 1.9 * index, 44 + (22 if low else 0) * index / count
+        ridge = np.sin(3.1 * x + turn) + 0.5 * np.sin(7.3 * x + 2 * turn) + 0.22 * np.sin(17 * x + 3 * turn)
+        first, last = stage.band_bottom - 64, stage.band_bottom - 10 + 0.62 * low
+        middle = first + (last - first) * index / (count - 1)
+        mask = np.clip(rows - (middle - size * ridge)[None, :] + 0.5, 0, 1) * (150 + 90 * index / count)
+        yield mix(colour, BLACK, 0.62 * index / count), Image.fromarray(mask.astype(np.uint8))
 
 
 def _sunburst(field: Field, theme: Theme, stage: Stage) -> Iterator[Layer]:

@@ -218,9 +218,11 @@ def _digit_mask(
 
 
 def clock_ground(theme: Theme) -> RGB:
-    """Return the disc's colour: the card's on light themes, a deep one on dark themes."""
-    if theme.card_style == "outline" or sum(rgb(theme.colours.text)) < 384:
+    """Return the disc's colour: a deep one, but on printed cards their own."""
+    if theme.card_style == "outline":
         return rgb(theme.colours.card)
+    if sum(rgb(theme.colours.text)) < 384:
+        return rgb(theme.colours.text)
     return mix(rgb(theme.colours.background), BLACK, 0.62)
 
 

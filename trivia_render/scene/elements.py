@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from trivia_render.models.answers import LETTERS
 from trivia_render.models.theme import Theme
@@ -12,7 +12,7 @@ from trivia_render.scene.icons import tick
 from trivia_render.scene.panels import MARGIN, flat_shape, panel, rounded_mask
 from trivia_render.scene.pictures import cover
 from trivia_render.scene.planes import Box, Tile, to_tile
-from trivia_render.scene.question_layout import BADGE_GAP, TICK_SIZE, QuestionLayout, badge_size
+from trivia_render.scene.question_layout import TICK_SIZE, QuestionLayout
 from trivia_render.scene.text import SetText, draw_text
 from trivia_render.scene.typography import display_weight
 
@@ -29,8 +29,8 @@ def rim_colours(theme: Theme) -> tuple[RGB, RGB]:
     return badge, accent
 
 
-def card_tile(box: Box, text: SetText, theme: Theme, *, pad: int, marked: bool = False) -> Tile:
-    """Return a card with a text in its middle; `marked` gives it the right answer's colour as a seam."""
+def card_tile(box: Box, text: SetText, text_box: Box, theme: Theme, *, marked: bool = False) -> Tile:
+    """Return a card with a text centred in a box of it; `marked`: with a seam of the answer's colour."""
     image = panel(
         box.width,
         box.height,
@@ -44,9 +44,9 @@ def card_tile(box: Box, text: SetText, theme: Theme, *, pad: int, marked: bool =
     draw_text(
         image,
         text,
-        x=MARGIN + pad,
-        y=MARGIN + (box.height - text.height_px) // 2,
-        width_px=box.width - 2 * pad,
+        x=MARGIN + text_box.x - box.x,
+        y=MARGIN + text_box.y - box.y,
+        width_px=text_box.width,
         align="center",
         colour=theme.colours.card_text,
     )
@@ -58,7 +58,7 @@ def _draw_seam(image: Image.Image, box: Box, theme: Theme) -> None:
     seam = Image.new("L", (box.width, box.height), 0)
     seam.paste(255, (0, 0, box.width, 12))
     shape = rounded_mask(box.width, box.height, theme.corner_radius)
-    seam.paste(0, (0, 0), Image.eval(shape, lambda value: 255 - value))
+    seam = ImageChops.multiply(seam, shape)
     image.alpha_composite(flat_shape(seam, rgb(theme.colours.correct)), (MARGIN, MARGIN))
 
 
@@ -71,7 +71,7 @@ def option_tile(
     """
     box = box or layout.options[index]
     text = layout.option_texts[index]
-    right, mirrored = state == "correct", layout.right_to_left
+    right = state == "correct"
     fill = rgb(theme.colours.correct if right else theme.colours.option)
     image = panel(
         box.width,
@@ -82,18 +82,14 @@ def option_tile(
         style=theme.card_style,
         lit=right,
     )
-    side = badge_size(box.height, inset=layout.grid.inset)
-    inset = _inset(layout, box)
-    _draw_badge(image, box, theme, index, side=side, inset=inset, right=right, mirrored=mirrored)
-    before, after = side + inset + BADGE_GAP, inset
-    if layout.compact:
-        before -= BADGE_GAP - 16
+    _draw_badge(image, box, layout.badge(box), theme, index, right=right)
+    text_x, text_width = layout.option_room(box)
     draw_text(
         image,
         text,
-        x=MARGIN + (after if mirrored else before),
+        x=MARGIN + text_x - box.x,
         y=MARGIN + (box.height - text.height_px) // 2,
-        width_px=box.width - before - after,
+        width_px=text_width,
         align="start",
         colour=theme.colours.correct_text if right else theme.colours.option_text,
     )
@@ -102,38 +98,24 @@ def option_tile(
     return to_tile(image, x=box.x - MARGIN, y=box.y - MARGIN)
 
 
-def _inset(layout: QuestionLayout, box: Box) -> int:
-    side = badge_size(box.height, inset=layout.grid.inset)
-    return max(layout.grid.inset, (box.height - side) // 2)
-
-
 def _draw_badge(
-    image: Image.Image,
-    box: Box,
-    theme: Theme,
-    index: int,
-    *,
-    side: int,
-    inset: int,
-    right: bool,
-    mirrored: bool,
+    image: Image.Image, option: Box, place: Box, theme: Theme, index: int, *, right: bool
 ) -> None:
     """Draw the option's letter in the theme's shape."""
     fill, ink = badge_colours(theme, index)
     if right:
         correct = rgb(theme.colours.correct)
         fill, ink = mix(correct, rgb(theme.colours.correct_text), 0.9), correct
-    x = MARGIN + (box.width - inset - side if mirrored else inset)
-    y = MARGIN + (box.height - side) // 2
+    x, y, side = MARGIN + place.x - option.x, MARGIN + place.y - option.y, place.width
     if theme.badge_style == "block":
-        width = inset + side + 4
-        block = Image.new("L", (box.width, box.height), 0)
-        start = box.width - width if mirrored else 0
-        block.paste(255, (start, 0, start + width, box.height))
-        shape = rounded_mask(box.width, box.height, min(theme.corner_radius, box.height // 2))
-        block.paste(0, (0, 0), Image.eval(shape, lambda value: 255 - value))
-        image.alpha_composite(flat_shape(block, fill), (MARGIN, MARGIN))
-        x = MARGIN + start + (width - side) // 2
+        # From the option's end to as far behind the letter as it stands from that end.
+        inset = min(place.x - option.x, option.right - place.right)
+        at_left = place.x - option.x == inset
+        start = 0 if at_left else option.width - 2 * inset - side
+        block = Image.new("L", (option.width, option.height), 0)
+        block.paste(255, (start, 0, start + 2 * inset + side, option.height))
+        shape = rounded_mask(option.width, option.height, min(theme.corner_radius, option.height // 2))
+        image.alpha_composite(flat_shape(ImageChops.multiply(block, shape), fill), (MARGIN, MARGIN))
         image.alpha_composite(letter(theme, LETTERS[index], side, ink=ink, share=0.66), (x, y))
         return
     image.alpha_composite(badge(theme, LETTERS[index], side, fill=fill, ink=ink), (x, y))
@@ -194,11 +176,15 @@ def _pop(share: float) -> float:
 
 
 def _tick_tile(layout: QuestionLayout, theme: Theme, box: Box, *, scale: float) -> Tile:
-    """Draw a tick on a disc at the option's end; where the option is tight, over its letter."""
-    side = badge_size(box.height, inset=layout.grid.inset) if layout.compact else TICK_SIZE
-    inset = _inset(layout, box)
-    at_start = layout.compact != layout.right_to_left
-    middle = box.x + (inset + side // 2 if at_start else box.width - inset - side // 2)
+    """Draw a tick on a disc at the option's end, or over its letter."""
+    letter_box = layout.badge(box)
+    if layout.tick == "letter":
+        side, middle = letter_box.width, letter_box.x + letter_box.width // 2
+    else:
+        # As far from its end of the option as the letter is from the other.
+        side = TICK_SIZE
+        inset = min(letter_box.x - box.x, box.right - letter_box.right)
+        middle = box.x + inset + side // 2 if layout.right_to_left else box.right - inset - side // 2
     room = (side * 5 // 4) // 2 * 2
     drawn = max(2, round(side * scale))
     correct, ink = rgb(theme.colours.correct), rgb(theme.colours.correct_text)

@@ -14,7 +14,7 @@ MARGIN = 32
 _OVERSAMPLING = 4
 _SHADOW_DROP = 8
 #: Night violet: a shadow with a colour looks softer than black.
-_SHADOW: RGB = (10, 4, 30)
+SHADOW: RGB = (10, 4, 30)
 
 
 @lru_cache(maxsize=256)
@@ -69,30 +69,32 @@ def _panel(
 ) -> Image.Image:
     radius = min(radius, width // 2, height // 2)
     size = (width + 2 * MARGIN, height + 2 * MARGIN)
-    image = Image.new("RGBA", size, (*_SHADOW, 0))
+    image = Image.new("RGBA", size, (*SHADOW, 0))
     if style == "shadow":
         image.putalpha(_halo(width, height, radius, strength=140, drop=_SHADOW_DROP))
-    if lit or style == "glow":
+    if style == "glow" or (lit and style != "outline"):
         glow = Image.new("RGBA", size, (*(vivid(fill) if lit else edge), 0))
         glow.putalpha(_halo(width, height, radius, strength=230 if lit else 110, drop=0))
         image.alpha_composite(glow)
-    body = _body(width, height, fill, flat=style == "outline")
+    body = _body(
+        width, height, fill, light=edge if style == "glow" and not lit else WHITE, flat=style == "outline"
+    )
     body.putalpha(rounded_mask(width, height, radius))
     image.alpha_composite(body, (MARGIN, MARGIN))
-    if lit or style in {"outline", "glow"}:
+    if style in {"outline", "glow"} or lit:
         rim = vivid(fill, saturation=0.55) if lit else edge
         stroke = 2 if style == "outline" and not lit else 3
         image.alpha_composite(_rim(width, height, radius, rim, stroke), (MARGIN, MARGIN))
     return image
 
 
-def _body(width: int, height: int, fill: RGB, *, flat: bool) -> Image.Image:
+def _body(width: int, height: int, fill: RGB, *, light: RGB, flat: bool) -> Image.Image:
     """Return the ground of a panel: a touch lighter above and darker below, as if lit from there."""
     if flat:
         return Image.new("RGBA", (width, height), (*fill, 255))
     column = Image.new("RGB", (1, height))
     # A light ground would turn grey by as much black as a dark one takes.
-    top, bottom = mix(fill, WHITE, 0.09), mix(fill, BLACK, 0.06 * (1 - max(fill) / 300))
+    top, bottom = mix(fill, light, 0.09), mix(fill, BLACK, 0.06 * (1 - max(fill) / 300))
     for y in range(height):
         column.putpixel((0, y), mix(top, bottom, y / height))
     return column.resize((width, height)).convert("RGBA")

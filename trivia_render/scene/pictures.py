@@ -2,7 +2,7 @@
 
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from trivia_render.errors import AssetInvalidError
 
@@ -11,6 +11,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 40_000_000
 #: An image is never drawn larger than this times its own size: it would turn to mush.
 MAX_ENLARGEMENT = 2.0
+#: Cutting an image to its place must leave at least so much of it.
+LEAST_KEPT = 0.75
 
 
 def open_picture(content: bytes, *, name: str) -> Image.Image:
@@ -34,12 +36,23 @@ def open_picture(content: bytes, *, name: str) -> Image.Image:
 
 
 def cover(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """Fill a box: scaled to cover it, cut evenly. What is too small is set on a blurred copy of itself."""
+    """Fill a box: scaled to cover it, cut evenly.
+
+    What is too small for that, or would lose too much, is set whole on a blurred copy of itself.
+    """
     filled = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-    enlargement = max(width / picture.width, height / picture.height)
-    if enlargement <= MAX_ENLARGEMENT:
+    across, down = width / picture.width, height / picture.height
+    if max(across, down) <= MAX_ENLARGEMENT and min(across, down) / max(across, down) >= LEAST_KEPT:
         return filled
-    soft = filled.reduce(8).resize((width, height), Image.Resampling.BICUBIC)
+    return _whole_on_blur(picture, filled)
+
+
+def _whole_on_blur(picture: Image.Image, filled: Image.Image) -> Image.Image:
+    width, height = filled.size
+    small = filled.resize((max(1, width // 16), max(1, height // 16)), Image.Resampling.BOX)
+    soft = small.filter(ImageFilter.GaussianBlur(1.5)).resize((width, height), Image.Resampling.BICUBIC)
+    # Darker, so that the picture itself stands out.
+    soft = Image.blend(soft, Image.new(soft.mode, soft.size, (0, 0, 0, 255)), 0.35)
     scale = min(MAX_ENLARGEMENT, width / picture.width, height / picture.height)
     whole = picture.resize(
         (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))),

@@ -6,15 +6,15 @@ error that names the question.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import Literal, NamedTuple
 
 from trivia_render.errors import TextDoesNotFitError
 from trivia_render.models.formats import FormatName
 from trivia_render.models.plan import QuestionClip
 from trivia_render.models.theme import Theme
 from trivia_render.scene.explanation_layout import ExplanationLayout, lay_out_explanation
-from trivia_render.scene.grid import GRIDS, Grid, even, even_down, is_right_to_left
+from trivia_render.scene.grid import Grid, even, even_down, frame_size, grid_of, is_right_to_left, text_box
 from trivia_render.scene.planes import Box
 from trivia_render.scene.text import SetText, TextStyle, set_text
 from trivia_render.scene.typography import (
@@ -30,11 +30,17 @@ MIN_CARD_HEIGHT, MIN_OPTION_HEIGHT, MAX_OPTION_HEIGHT = 176, 88, 148
 MAX_BADGE = 96
 #: From the badge to the text.
 BADGE_GAP = 24
+#: In the compact arrangement, whatever the option's height.
+TIGHT_BADGE, TIGHT_BADGE_GAP = 60, 16
 TICK_SIZE = 56
-#: Steps of size between the floor and full size that are tried.
-_STEPS = 8
-#: Below this share of the range between floor and full size, another arrangement is tried first.
-_COMFORTABLE_SHARE = 0.35
+#: Steps of size between the floor (0) and full size that are tried.
+STEPS = 8
+#: Below this step another arrangement is tried first.
+_COMFORTABLE_STEP = 3
+#: From this step on no other arrangement is tried.
+_GOOD_STEP = 6
+#: Options stay smaller than their question by this, where they grow alone.
+_OPTION_TO_QUESTION = 0.8
 
 
 class QuestionLayout(NamedTuple):
@@ -44,11 +50,14 @@ class QuestionLayout(NamedTuple):
     compact: bool
     card: Box
     question: SetText
+    question_box: Box
     image: Box | None
     options: tuple[Box, ...]
     option_texts: tuple[SetText, ...]
     explanation: ExplanationLayout | None
     clock: Box
+    #: From a letter to its option's text.
+    badge_gap: int
     right_to_left: bool
 
     @property
@@ -74,9 +83,26 @@ class QuestionLayout(NamedTuple):
         return Box(left, top, right - left, bottom - top)
 
     @property
-    def badge(self) -> int:
-        """Side of an option's letter."""
-        return badge_size(self.options[0].height, inset=self.grid.inset)
+    def tick(self) -> Literal["end", "letter"]:
+        """Where the right option's tick stands."""
+        return "letter" if self.compact else self.grid.tick
+
+    def badge(self, option: Box) -> Box:
+        """Return where the letter stands in an option."""
+        side = TIGHT_BADGE if self.compact else badge_size(option.height)
+        inset = self.grid.inset if self.compact else max(self.grid.inset, (option.height - side) // 2)
+        x = option.right - inset - side if self.right_to_left else option.x + inset
+        return Box(x, option.y + (option.height - side) // 2, side, side)
+
+    def option_room(self, option: Box) -> tuple[int, int]:
+        """Return the first column and the width of an option's text."""
+        gap = self.badge_gap
+        badge, room = self.badge(option), _end_room(self.grid, self.tick, option.height)
+        if self.right_to_left:
+            return option.x + room, badge.x - gap - option.x - room
+        start = badge.right + gap
+        end = min(option.right - room, max(self.grid.safe_right, start))
+        return start, end - start
 
 
 class _Arrangement(NamedTuple):
@@ -85,8 +111,11 @@ class _Arrangement(NamedTuple):
     columns: int
     compact: bool
     image: tuple[str, int]
-    comfortable: bool
     words: str
+    #: Whether the question may leave the frame's middle for all the width that is safe.
+    wide: bool
+    #: Smallest step of size that still looks right in it.
+    lowest_step: int
 
 
 @lru_cache(maxsize=256)
@@ -94,9 +123,16 @@ def lay_out_question(
     content: QuestionClip, *, name: FormatName, theme: Theme, language: str
 ) -> QuestionLayout:
     """Choose the most generous arrangement that takes the question. Raises TextDoesNotFitError."""
-    for arrangement in _arrangements(name, with_image=content.image is not None):
-        if (found := _try(content, arrangement, name, theme, language)) is not None:
-            return found
+    for alternatives in _arrangements(name, with_image=content.image is not None):
+        best: tuple[int, QuestionLayout] | None = None
+        for arrangement in alternatives:
+            found = _try(content, arrangement, name, theme, language)
+            if found is not None and (best is None or found[0] > best[0]):
+                best = found
+            if best is not None and best[0] >= _GOOD_STEP:
+                break
+        if best is not None:
+            return _with_explanation(best[1], content, name, theme, language)
     beginning = content.question if len(content.question) <= 60 else f"{content.question[:59]}…"
     raise TextDoesNotFitError(
         f"Question {content.number} does not fit a {name} frame: “{beginning}” has "
@@ -107,52 +143,95 @@ def lay_out_question(
     )
 
 
-def _arrangements(name: FormatName, *, with_image: bool) -> Iterator[_Arrangement]:
-    """List the ways to lay a question out, the most generous first."""
-    columns = (1,) if name == "9:16" else (2, 1)
+def _arrangements(name: FormatName, *, with_image: bool) -> Iterator[tuple[_Arrangement, ...]]:
+    """List the ways to lay a question out, the best first; of a tuple the one with the largest type."""
     images = _image_places(name) if with_image else (("none", 0),)
     for words in ("whole", "split"):
-        for comfortable in (True, False):
-            for image in images:
-                for count in (1,) if image[0] == "side" else columns:
-                    yield _Arrangement(count, False, image, comfortable, words)  # noqa: FBT003
         for image in images:
-            for count in (1,) if image[0] == "side" else columns:
-                yield _Arrangement(count, True, image, False, words)  # noqa: FBT003
+            # A large image is worth smaller type and the low clock.
+            comfortable = 1 if with_image else _COMFORTABLE_STEP
+            ways = ((False, comfortable), (True, 1)) if with_image else ((False, comfortable),)
+            columns = (1,) if name == "9:16" or image[0] == "side" else (2, 1)
+            for compact, lowest in ways:
+                yield tuple(_Arrangement(n, compact, image, words, False, lowest) for n in columns)  # noqa: FBT003
+        last = ((False, False), (True, False), (True, True))
+        for compact, wide in last if name == "9:16" else last[:2]:
+            for image in images:
+                columns = (1,) if name == "9:16" or image[0] == "side" else (2, 1)
+                yield tuple(_Arrangement(n, compact, image, words, wide, 0) for n in columns)
 
 
 def _image_places(name: FormatName) -> tuple[tuple[str, int], ...]:
     if name == "16:9":
         return (("side", 760), ("card", 560), ("card", 420))
-    return (("top", 420), ("top", 320), ("top", 220)) if name == "9:16" else (("top", 290), ("top", 220))
+    if name == "9:16":
+        return (("top", 420), ("top", 320), ("top", 220))
+    return (("card", 460), ("top", 290), ("top", 220))
 
 
 def _try(
     content: QuestionClip, arrangement: _Arrangement, name: FormatName, theme: Theme, language: str
-) -> QuestionLayout | None:
-    grid = GRIDS[name]
+) -> tuple[int, QuestionLayout] | None:
+    """Return the layout and the step of size at which all fits, or None where nothing does."""
+    grid = grid_of(name, mirrored=is_right_to_left(language))
     rows = grid.rows(compact=arrangement.compact)
     top = grid.header.bottom + 8 if arrangement.compact else grid.content_top
-    area = Box(grid.left, top, grid.width, rows[0] - 16 - top)
+    # The band's rows end what is drawn above them: a shadow has faded by then.
+    above_band = 14 if arrangement.compact else 28
+    area = Box(grid.left, top, grid.width, rows[0] - above_band - top)
     text_area, card_width = _room_beside_image(area, arrangement.image)
     columns = min(arrangement.columns, len(content.options))
     option_width = even_down((text_area.width - OPTION_GAP * (columns - 1)) // columns)
     widths = (
-        card_width - 2 * grid.card_pad,
-        option_width - _beside_text(grid, compact=arrangement.compact),
+        _question_width(grid, card_width, wide=arrangement.wide),
+        option_width - _beside_text(grid, theme, columns, compact=arrangement.compact),
     )
-    for step in range(_STEPS, -1, -1):
-        share = step / _STEPS
-        if arrangement.comfortable and share < _COMFORTABLE_SHARE:
+
+    @cache
+    def question(step: int) -> SetText | None:
+        style = _styled(question_style(theme), compact=arrangement.compact)
+        return _set(content.question, style, _size(QUESTION_SIZES, step), widths[0], language, arrangement)
+
+    @cache
+    def options(step: int) -> tuple[SetText, ...] | None:
+        style, size = _styled(option_style(theme), compact=arrangement.compact), _size(OPTION_SIZES, step)
+        found = []
+        for option in content.options:
+            text = _set(option, style, size, widths[1], language, arrangement)
+            if text is None:
+                return None
+            found.append(text)
+        return tuple(found)
+
+    def placed(question_step: int, option_step: int) -> QuestionLayout | None:
+        asked, answers = question(question_step), options(option_step)
+        if asked is None or answers is None:
             return None
-        texts = _set_all(content, share, widths, theme, language, arrangement)
-        if texts is None:
-            continue
-        placed = _place(
-            arrangement, grid, area, text_area, card_width, option_width, columns, texts, language
+        air = min(question_step, option_step) / STEPS
+        return _place(
+            arrangement,
+            grid,
+            name,
+            area,
+            text_area,
+            card_width,
+            option_width,
+            columns,
+            asked,
+            answers,
+            air,
+            _badge_gap(grid, theme, compact=arrangement.compact),
         )
-        if placed is not None:
-            return _with_explanation(placed, content, theme, language)
+
+    for step in range(STEPS, arrangement.lowest_step - 1, -1):
+        found = placed(step, step)
+        if found is not None:
+            # What is left of the room goes to the question first, then to the options.
+            larger = range(STEPS, step, -1)
+            asking, found = next(((k, it) for k in larger if (it := placed(k, step))), (step, found))
+            most = _OPTION_TO_QUESTION * _size(QUESTION_SIZES, asking)
+            modest = [k for k in larger if _size(OPTION_SIZES, k) <= most]
+            return step, next((it for k in modest if (it := placed(asking, k))), found)
     return None
 
 
@@ -170,53 +249,64 @@ def _room_beside_image(area: Box, image: tuple[str, int]) -> tuple[Box, int]:
     return area, area.width
 
 
-def _beside_text(grid: Grid, *, compact: bool) -> int:
+def _question_width(grid: Grid, card_width: int, *, wide: bool) -> int:
+    """Return the width for a question; one in the frame's middle keeps to the narrow part of 9:16."""
+    most = grid.safe_right - grid.safe_left if wide else grid.narrow
+    return min(card_width - 2 * grid.card_pad, most)
+
+
+def _beside_text(grid: Grid, theme: Theme, columns: int, *, compact: bool) -> int:
     """Return the width in an option that its text may not take: badge, tick and their air."""
+    # An option in the last column may reach beyond what is safe; its text may not.
+    unsafe = max(0, grid.right - grid.safe_right - grid.inset) if columns == 1 else 0
     if compact:
         # No room is kept for a tick: it takes the letter's place.
-        return _tight_badge(grid) + 2 * grid.inset + 16
+        return TIGHT_BADGE + 2 * grid.inset + _badge_gap(grid, theme, compact=True) + unsafe
     inset = max(grid.inset, 26)
-    return MAX_BADGE + 2 * inset + 2 * BADGE_GAP + TICK_SIZE
+    return (
+        MAX_BADGE
+        + inset
+        + _badge_gap(grid, theme, compact=False)
+        + _end_room(grid, grid.tick, MAX_OPTION_HEIGHT)
+        + unsafe
+    )
 
 
-def _tight_badge(grid: Grid) -> int:
-    return MIN_OPTION_HEIGHT - 2 * max(12, grid.inset // 2)
+def _badge_gap(grid: Grid, theme: Theme, *, compact: bool) -> int:
+    gap = TIGHT_BADGE_GAP if compact else BADGE_GAP
+    # A block's colour goes as far behind its letter as before it.
+    return gap + (grid.inset if compact else max(grid.inset, 26)) if theme.badge_style == "block" else gap
 
 
-def badge_size(option_height: int, *, inset: int) -> int:
+def _end_room(grid: Grid, tick: str, option_height: int) -> int:
+    """Return the width that an option's end keeps free."""
+    if tick == "letter":
+        return grid.inset
+    side = badge_size(option_height)
+    return TICK_SIZE + BADGE_GAP + max(grid.inset, (option_height - side) // 2)
+
+
+def badge_size(option_height: int) -> int:
     """Return the side of the letter's badge in an option of this height."""
-    del inset
     return even_down(min(MAX_BADGE, option_height - 2 * 12, option_height * 0.66))
 
 
-def _set_all(
-    content: QuestionClip,
-    share: float,
-    widths: tuple[int, int],
-    theme: Theme,
-    language: str,
-    arrangement: _Arrangement,
-) -> tuple[SetText, tuple[SetText, ...]] | None:
-    asking, answering = question_style(theme), option_style(theme)
-    if arrangement.compact:
-        asking, answering = (style._replace(leading=TIGHT_LEADING) for style in (asking, answering))
-    sizes = (_size(QUESTION_SIZES, share), _size(OPTION_SIZES, share))
-    texts = []
-    for text, style, size, width in (
-        (content.question, asking, sizes[0], widths[0]),
-        *((option, answering, sizes[1], widths[1]) for option in content.options),
-    ):
-        if arrangement.words == "whole" and _widest_word(text, style, language) * size > width * 100:
-            return None
-        found = set_text(text, style=style, size_px=size, max_width_px=width, language=language)
-        if found.width_px > width:
-            return None
-        texts.append(found)
-    return texts[0], tuple(texts[1:])
+def _styled(style: TextStyle, *, compact: bool) -> TextStyle:
+    return style._replace(leading=TIGHT_LEADING) if compact else style
 
 
-def _size(sizes: tuple[int, int], share: float) -> int:
-    return round(sizes[0] + share * (sizes[1] - sizes[0]))
+def _set(
+    text: str, style: TextStyle, size_px: int, width_px: int, language: str, arrangement: _Arrangement
+) -> SetText | None:
+    """Set a text to a width, None where a word is wider and must stay whole."""
+    if arrangement.words == "whole" and _widest_word(text, style, language) * size_px > width_px * 100:
+        return None
+    found = set_text(text, style=style, size_px=size_px, max_width_px=width_px, language=language)
+    return found if found.width_px <= width_px else None
+
+
+def _size(sizes: tuple[int, int], step: int) -> int:
+    return round(sizes[0] + step / STEPS * (sizes[1] - sizes[0]))
 
 
 @lru_cache(maxsize=4096)
@@ -231,20 +321,25 @@ def _widest_word(text: str, style: TextStyle, language: str) -> int:
 def _place(
     arrangement: _Arrangement,
     grid: Grid,
+    name: FormatName,
     area: Box,
     text_area: Box,
     card_width: int,
     option_width: int,
     columns: int,
-    texts: tuple[SetText, tuple[SetText, ...]],
-    language: str,
+    question: SetText,
+    options: tuple[SetText, ...],
+    air: float,
+    badge_gap: int,
 ) -> QuestionLayout | None:
-    """Share the height out: options grow first, then the card, then air above and below."""
-    question, options = texts
-    compact, mirrored = arrangement.compact, is_right_to_left(language)
+    """Share the height out: options grow first, then the card, then air above and below.
+
+    `air` 0 to 1 is how generously texts are padded. None where the texts are too high.
+    """
+    compact, mirrored = arrangement.compact, grid.mirrored
     rows = -(-len(options) // columns)
     gap, option_gap = (10, 10) if compact else (CARD_OPTIONS_GAP, OPTION_GAP)
-    pad, option_pad = (14, 6) if compact else (32, 12)
+    pad, option_pad = (14, 6) if compact else (round(28 + 16 * air), round(12 + 10 * air))
     card_height = max(MIN_CARD_HEIGHT // (2 if compact else 1), even(question.height_px + 2 * pad))
     if arrangement.image[0] == "card":
         card_height = max(card_height, 320 if not compact else 240)
@@ -264,20 +359,23 @@ def _place(
     boxes = _option_boxes(
         len(options), columns, text_area, card.bottom + gap, option_width, option_height, option_gap
     )
-    image = _image_box(arrangement.image, area, card, boxes)
+    image = _image_box(arrangement.image, area, card, boxes, grid, frame_size(name)[0] // 2)
     if mirrored:
         card, boxes = _mirrored(card, area), tuple(_mirrored(box, area) for box in boxes)
-        image = _mirrored(image, area) if image is not None else None
+        if image is not None and arrangement.image[0] != "top":
+            image = _mirrored(image, area)
     return QuestionLayout(
         grid=grid,
         compact=compact,
         card=card,
         question=question,
+        question_box=text_box(question.width_px, question.height_px, card, name, mirrored=mirrored),
         image=image,
         options=boxes,
         option_texts=options,
         explanation=None,
-        clock=clock_box(grid, compact=compact),
+        clock=clock_box(grid, name, compact=compact),
+        badge_gap=badge_gap,
         right_to_left=mirrored,
     )
 
@@ -296,14 +394,16 @@ def _option_boxes(
     return tuple(boxes)
 
 
-def _image_box(image: tuple[str, int], area: Box, card: Box, options: tuple[Box, ...]) -> Box | None:
+def _image_box(
+    image: tuple[str, int], area: Box, card: Box, options: tuple[Box, ...], grid: Grid, middle: int
+) -> Box | None:
     place, size = image
     if place == "side":
         return Box(area.right - size, card.y, size, options[-1].bottom - card.y)
     if place == "card":
         return Box(area.right - size, card.y, size, card.height)
     if place == "top":
-        return Box(area.x, card.y - OPTION_GAP - size, area.width, size)
+        return Box(middle - grid.narrow // 2, card.y - OPTION_GAP - size, grid.narrow, size)
     return None
 
 
@@ -312,7 +412,7 @@ def _mirrored(box: Box, area: Box) -> Box:
 
 
 def _with_explanation(
-    layout: QuestionLayout, content: QuestionClip, theme: Theme, language: str
+    layout: QuestionLayout, content: QuestionClip, name: FormatName, theme: Theme, language: str
 ) -> QuestionLayout:
     if content.explanation is None:
         return layout
@@ -322,16 +422,16 @@ def _with_explanation(
         card=layout.card,
         column=layout.column,
         option_height=layout.options[0].height,
-        pad=layout.grid.card_pad,
+        name=name,
         theme=theme,
         language=language,
     )
     return layout._replace(explanation=explanation)
 
 
-def clock_box(grid: Grid, *, compact: bool) -> Box:
+def clock_box(grid: Grid, name: FormatName, *, compact: bool) -> Box:
     """Return where the countdown stands, inside the band's rows: a ring, or a digit and a bar."""
     top, bottom = grid.rows(compact=compact)
-    height, width = (112, min(960, grid.safe_right - grid.safe_left)) if compact else (208, 208)
-    middle = (grid.safe_left + grid.safe_right) // 2
+    height, width = (100, min(960, grid.narrow)) if compact else (208, 208)
+    middle = frame_size(name)[0] // 2
     return Box(even_down(middle - width // 2), top + even_down((bottom - top - height) // 2), width, height)

@@ -63,8 +63,7 @@ class _Tiles:
     def __init__(
         self, layout: QuestionLayout, content: QuestionClip, theme: Theme, picture: Image.Image | None
     ) -> None:
-        pad = layout.grid.card_pad
-        self.card = card_tile(layout.card, layout.question, theme, pad=pad)
+        self.card = card_tile(layout.card, layout.question, layout.question_box, theme)
         self.image = None
         if picture is not None and layout.image is not None:
             self.image = image_tile(layout.image, theme, picture)
@@ -78,7 +77,7 @@ class _Tiles:
         self.explained: list[Tile] = []
         if layout.explanation is not None:
             explanation = layout.explanation
-            card = card_tile(explanation.card, explanation.text, theme, pad=pad, marked=True)
+            card = card_tile(explanation.card, explanation.text, explanation.text_box, theme, marked=True)
             answer = explanation.answer
             if answer is None:
                 self.explained = [card, *self.revealed, self.ticks[-1]]

@@ -7,7 +7,7 @@ from trivia_render.errors import TextDoesNotFitError
 from trivia_render.models.formats import FormatName
 from trivia_render.models.plan import IntroClip, OutroClip
 from trivia_render.models.theme import Theme
-from trivia_render.scene.grid import GRIDS, Grid, even, even_down, is_right_to_left
+from trivia_render.scene.grid import Grid, even, even_down, frame_size, grid_of, is_right_to_left
 from trivia_render.scene.planes import Box
 from trivia_render.scene.text import SetText, fit_text
 from trivia_render.scene.typography import SUBTITLE_SIZES, TITLE_SIZES, label_style, title_style
@@ -37,24 +37,17 @@ def lay_out_title(
     content: IntroClip | OutroClip, *, name: FormatName, theme: Theme, language: str
 ) -> TitleLayout:
     """Lay out an intro or an outro. Raises TextDoesNotFitError naming the text."""
-    grid = GRIDS[name]
+    grid = grid_of(name)
     if isinstance(content, IntroClip):
         what, heading, below = "title", content.title, content.subtitle
     else:
         what, heading, below = "outro", content.heading, content.call_to_action
     bell = 0 if isinstance(content, IntroClip) else BELL_SIZE + BELL_GAP
-    left, width = grid.safe_left, grid.safe_right - grid.safe_left
+    middle, width = frame_size(name)[0] // 2, grid.narrow
+    left = middle - width // 2
     top, bottom = grid.header_top + 16, grid.band[0] - 16
     try:
-        set_below = fit_text(
-            below,
-            style=label_style(theme),
-            width_px=width - 2 * _PILL_PAD[0] - bell,
-            height_px=150,
-            max_size_px=SUBTITLE_SIZES[1],
-            min_size_px=SUBTITLE_SIZES[0],
-            language=language,
-        )
+        set_below = _set_below(below, theme, width - 2 * _PILL_PAD[0] - bell, language)
         pill = Box(
             0,
             0,
@@ -77,8 +70,7 @@ def lay_out_title(
             evidence=error.evidence,
             remedy=error.remedy,
         ) from error
-    middle = left + width // 2
-    y = top + even_down((bottom - top - taken - set_heading.height_px) * 0.5)
+    y = top + even_down((bottom - top - taken - set_heading.height_px) * 0.55)
     mirrored = is_right_to_left(language)
     emblems = _emblem_row(middle, y)
     heading_top = y + EMBLEM_SIZE + _AIR[0]
@@ -92,6 +84,28 @@ def lay_out_title(
         below_box=pill._replace(x=even_down(middle - pill.width // 2), y=pill_top),
         right_to_left=mirrored,
     )
+
+
+def _set_below(text: str, theme: Theme, width: int, language: str) -> SetText:
+    """Set the line of the pill: rather smaller than broken, but not too small."""
+
+    def fitted(lines: int) -> SetText:
+        return fit_text(
+            text,
+            style=label_style(theme),
+            width_px=width,
+            height_px=160,
+            max_size_px=SUBTITLE_SIZES[1],
+            min_size_px=SUBTITLE_SIZES[0],
+            max_lines=lines,
+            language=language,
+        )
+
+    try:
+        return fitted(1)
+    except TextDoesNotFitError:
+        # Two or three lines still look like a button.
+        return fitted(3)
 
 
 def _emblem_row(middle: int, y: int) -> tuple[Box, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from trivia_render.models.plan import ClipSpec, IntroClip, OutroClip
 from trivia_render.models.timeline import Timeline
-from trivia_render.scene.grid import GRIDS, even_down, frame_size
+from trivia_render.scene.grid import even_down, frame_size
 from trivia_render.scene.ground import asset_picture, band_of, ground_image
 from trivia_render.scene.overlay import BandOverlay, BandTimes
 from trivia_render.scene.pictures import contain
@@ -29,7 +29,7 @@ def title_parts(
     logo = asset_picture(spec.theme.logo, assets, what="logo")
     if logo is not None:
         mark = contain(logo, *_LOGO)
-        header = GRIDS[spec.format].header
+        header = layout.grid.header
         x = header.x if layout.right_to_left else header.right - mark.width
         ground.alpha_composite(mark, (x, header.y))
     empty = to_planes(ground.convert("RGB"))

@@ -1,13 +1,13 @@
 """The parts of intro and outro as tiles: emblems, heading, pill."""
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter
 
 from trivia_render.models.answers import LETTERS
 from trivia_render.models.theme import Theme
 from trivia_render.scene.colours import RGB, WHITE, mix, rgb
 from trivia_render.scene.elements import badge_colours, ink_on, letter
 from trivia_render.scene.icons import bell, heart, star, tick
-from trivia_render.scene.panels import MARGIN, flat_shape, panel
+from trivia_render.scene.panels import MARGIN, SHADOW, flat_shape, panel
 from trivia_render.scene.planes import Box, Tile, to_tile
 from trivia_render.scene.text import draw_text
 from trivia_render.scene.title_layout import BELL_GAP, BELL_SIZE, EMBLEM_SIZE, TitleLayout
@@ -20,9 +20,33 @@ _OVERSAMPLING = 2
 def heading_tile(layout: TitleLayout, theme: Theme) -> Tile:
     """Return the heading, straight on the background."""
     box = layout.heading_box
-    image = Image.new("RGBA", (box.width, box.height), (*rgb(theme.colours.text), 0))
-    draw_text(image, layout.heading, x=0, y=0, width_px=box.width, align="center", colour=theme.colours.text)
-    return to_tile(image, x=box.x, y=box.y)
+    ink = rgb(theme.colours.text)
+    image = Image.new("RGBA", (box.width + 2 * MARGIN, box.height + 2 * MARGIN), (*ink, 0))
+    draw_text(
+        image,
+        layout.heading,
+        x=MARGIN,
+        y=MARGIN,
+        width_px=box.width,
+        align="center",
+        colour=theme.colours.text,
+    )
+    return to_tile(with_light(image, theme), x=box.x - MARGIN, y=box.y - MARGIN)
+
+
+def with_light(text: Image.Image, theme: Theme) -> Image.Image:
+    """Return large text (RGBA) with what its theme's cards have: a soft shadow, a glow, or nothing."""
+    glows = theme.card_style == "glow"
+    dark_text = sum(rgb(theme.colours.text)) < 384
+    if not glows and (theme.card_style != "shadow" or dark_text):
+        return text
+    colour = rgb(theme.colours.accent) if glows else SHADOW
+    small = text.getchannel("A").resize((text.width // 4, text.height // 4), Image.Resampling.BOX)
+    blurred = small.filter(ImageFilter.GaussianBlur(4.0 if glows else 2.2))
+    soft = blurred.resize(text.size, Image.Resampling.BICUBIC)
+    under = flat_shape(ImageChops.offset(soft, 0, 0 if glows else 6), colour, opacity=0.9 if glows else 0.6)
+    under.alpha_composite(text)
+    return under
 
 
 def below_tile(layout: TitleLayout, theme: Theme, *, outro: bool) -> Tile:

@@ -9,7 +9,7 @@ from trivia_render.scene.text import TextStyle
 #: Smallest and largest size of each kind of text.
 QUESTION_SIZES = (48, 84)
 OPTION_SIZES = (40, 60)
-EXPLANATION_SIZES = (40, 64)
+EXPLANATION_SIZES = (40, 68)
 TITLE_SIZES = (64, 148)
 SUBTITLE_SIZES = (40, 56)
 #: Distance of lines where a long text needs the room.
