@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -34,3 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # The same examples at every run: a red test is the change's doing, not luck's.
     settings.register_profile("house", derandomize=True, deadline=None, database=None)
     settings.load_profile("house")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the tests that need a Prefect server to one worker: each would start a server of its own.
+
+    xdist's own way, `--dist loadgroup`, renames tests, which pytest 9 does not let it do.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneWorkerForPrefect(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            together = "tests/orchestration/"
+            return together if nodeid.startswith(together) else nodeid
+
+    return OneWorkerForPrefect(config, log)

@@ -1,0 +1,121 @@
+"""Runs of a plain process: no server is configured, or Prefect's settings name one."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.orchestration.conftest import FirstRun
+from tests.orchestration.jobs import CHANNEL, JOB, LABELS, NAME
+
+
+def python(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def recorded(home: Path) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What Prefect's database holds afterwards: flow runs and task runs, with their states."""
+    with sqlite3.connect(home / "prefect.db") as database:
+        flows = database.execute("SELECT name, state_name FROM flow_run").fetchall()
+        tasks = database.execute("SELECT name, state_name FROM task_run").fetchall()
+    return flows, tasks
+
+
+RUN = f"""
+from flows.render_video import render_video
+manifest = render_video({CHANNEL!r}, {JOB!r})
+print("attempt", manifest["attempt"])
+"""
+
+
+def test_the_flow_is_a_plain_function_call_where_no_server_is_configured(
+    first_run: FirstRun, environment: dict[str, str], clean_home: Path
+) -> None:
+    shutil.copytree(first_run.home, environment["TRIVIA_HOME"])
+    done = python(RUN, environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "attempt 1\n"
+    assert recorded(clean_home)[0] == [(NAME, "Completed")]
+
+
+def test_a_prepared_run_is_quiet_and_stays_visible_to_its_last_task(
+    first_run: FirstRun, environment: dict[str, str], clean_home: Path
+) -> None:
+    shutil.copytree(first_run.home, environment["TRIVIA_HOME"])
+    Path(environment["TRIVIA_HOME"], f"videos/{NAME}/manifest.json").unlink()
+    done = python("from flows.embedded import prepare_prefect; prepare_prefect()\n" + RUN, environment)
+    assert (done.stderr, done.stdout) == ("", "attempt 2\n")
+    flows, tasks = recorded(clean_home)
+    assert flows == [(NAME, "Completed")]
+    assert sorted(tasks) == sorted(
+        [(f"{NAME} {label}", "Cached") for label in LABELS]
+        + [(f"{NAME} assemble 1:1", "Completed"), (f"{NAME} publish", "Completed")]
+    )
+
+
+def test_a_server_that_does_not_start_says_why_and_what_to_do(environment: dict[str, str]) -> None:
+    code = """
+from flows.embedded import prepare_prefect
+from trivia_render.errors import WorkflowServerError
+try:
+    prepare_prefect()
+except WorkflowServerError as error:
+    print(error)
+"""
+    done = python(code, environment | {"PREFECT_SERVER_API_PORT": "harbour"})
+    assert done.stderr == ""
+    assert done.stdout.startswith("Prefect's embedded server did not start: exit code 1.\n")
+    assert "harbour" in done.stdout
+    assert "--direct" in done.stdout
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that would have been run."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr("flows.embedded.subprocess.Popen", lambda command, **_: commands.append(command))
+    return commands
+
+
+def test_no_server_is_started_beside_a_configured_one(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.embedded import prepare_prefect
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    prepare_prefect()
+    assert started == []
+
+
+def test_a_server_named_in_a_prefect_profile_is_used(environment: dict[str, str]) -> None:
+    profiles = Path(environment["PREFECT_HOME"], "profiles.toml")
+    profiles.write_text('active = "ours"\n[profiles.ours]\nPREFECT_API_URL = "http://127.0.0.1:4200/api"\n')
+    code = """
+from flows.embedded import prepare_prefect
+prepare_prefect()
+from prefect.settings import PREFECT_API_URL
+print(PREFECT_API_URL.value())
+"""
+    done = python(code, environment)
+    assert (done.stderr, done.stdout) == ("", "http://127.0.0.1:4200/api\n")
+
+
+def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.embedded import quiet_prefect
+
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "INFO")
+    monkeypatch.delenv("DO_NOT_TRACK", raising=False)
+    quiet_prefect()
+    assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "INFO"
+    assert os.environ["DO_NOT_TRACK"] == "1"
