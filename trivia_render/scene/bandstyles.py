@@ -12,8 +12,8 @@ from PIL import Image, ImageChops, ImageDraw
 
 from trivia_render.models.theme import Theme
 from trivia_render.scene.backdrops import Stage
-from trivia_render.scene.colours import RGB, WHITE, mix, rgb, vivid
-from trivia_render.scene.planes import Views, colour_to_yuv
+from trivia_render.scene.colours import WHITE, mix, rgb, vivid
+from trivia_render.scene.planes import Views, tint
 
 #: Frames after which the band repeats: four seconds, two GOPs.
 PERIOD_FRAMES = 120
@@ -22,21 +22,13 @@ Painter = Callable[[Views, int], None]
 Floats = npt.NDArray[np.float32]
 
 
-def _tint(strip: Views, colour: RGB, mask: Image.Image, mask_half: Image.Image) -> None:
-    """Lay a flat colour over the planes through a mask and the same mask at chroma's size."""
-    for plane, value, part in zip(strip, colour_to_yuv(colour), (mask, mask_half, mask_half), strict=True):
-        image = Image.fromarray(plane)
-        image.paste(value, (0, 0), part)
-        plane[:] = np.asarray(image)
-
-
 def _turn(phase: int) -> float:
     return 2 * np.pi * phase / PERIOD_FRAMES
 
 
 def _ribbons(theme: Theme, stage: Stage) -> Painter:
     """Ribbons of light that wind across: a bright crest over a long soft fall."""
-    height, width = (stage.band_bottom - stage.band_top) // 2, stage.width // 2
+    height, width = stage.band_bottom - stage.band_top, stage.width // 2
     low, high = rgb(theme.colours.background_end), rgb(theme.colours.background)
     colours = (
         vivid(high, saturation=0.60),
@@ -45,8 +37,10 @@ def _ribbons(theme: Theme, stage: Stage) -> Painter:
     )
     x = np.arange(width, dtype=np.float32) / 460
     rows = np.arange(height, dtype=np.int32)[:, None] * _FINE
-    edge = _edge_fade(height, open_below=stage.band_bottom >= stage.height)[:, None]
     tables = [_crest(height, glow=glow, peak=peak) for glow, peak in ((0.46, 74), (0.40, 104), (0.30, 120))]
+    fade = _edge_fade(height, open_below=stage.band_bottom >= stage.height)
+    faded = np.flatnonzero(fade < 1)
+    share = fade[faded, None]
 
     def paint(strip: Views, phase: int) -> None:
         turn = _turn(phase)
@@ -57,10 +51,12 @@ def _ribbons(theme: Theme, stage: Stage) -> Painter:
         )
         for colour, crest, table in zip(colours, crests, tables, strict=True):
             shift = (crest * (height * _FINE)).astype(np.int32) - height * _FINE
-            fine = (table[rows - shift[None, :]] * edge).astype(np.uint8)
-            half = Image.fromarray(fine)
-            full = half.resize((width * 2, height * 2), Image.Resampling.BILINEAR)
-            _tint(strip, colour, full, half)
+            mask = table[rows - shift[None, :]]
+            mask[faded] = mask[faded] * share
+            # Crests are nearly level: two columns can share a value, and chroma's rows are two of luma's.
+            full = Image.fromarray(np.repeat(mask, 2, axis=1))
+            half = Image.fromarray(mask[0::2] // 2 + mask[1::2] // 2)
+            tint(strip, colour, full, half)
 
     return paint
 
@@ -69,19 +65,19 @@ def _ribbons(theme: Theme, stage: Stage) -> Painter:
 _FINE = 8
 
 
-def _crest(height: int, *, glow: float, peak: int) -> Floats:
+def _crest(height: int, *, glow: float, peak: int) -> npt.NDArray[np.uint8]:
     """Return opacity by fine rows: index `height` rows is the crest, smaller is above it."""
     rows = (np.arange(2 * height * _FINE, dtype=np.float32) - height * _FINE) / _FINE
-    line = np.exp(-((rows / 1.9) ** 2))
-    fall = np.where(rows > 0, np.exp(-rows / (height * glow)), np.exp(rows / 3.2))
-    return np.asarray(peak * (0.62 * fall + 0.38 * line) * 1.25, np.float32)
+    line = np.exp(-((rows / 3.6) ** 2))
+    fall = np.where(rows > 0, np.exp(-rows / (height * glow)), np.exp(rows / 6.4))
+    return np.asarray(peak * (0.62 * fall + 0.38 * line) * 1.25, np.uint8)
 
 
 def _edge_fade(height: int, *, open_below: bool) -> Floats:
     """Return 0 to 1 by row: what moves fades out before the band's edges."""
     rows = np.arange(height, dtype=np.float32)
-    fade = np.clip(rows / 20, 0, 1)
-    return np.asarray(fade if open_below else fade * np.clip((height - 1 - rows) / 34, 0, 1), np.float32)
+    fade = np.clip(rows / 40, 0, 1)
+    return np.asarray(fade if open_below else fade * np.clip((height - 1 - rows) / 68, 0, 1), np.float32)
 
 
 def _clouds(theme: Theme, stage: Stage) -> Painter:
@@ -101,7 +97,7 @@ def _clouds(theme: Theme, stage: Stage) -> Painter:
             x = reach + round(sway * np.sin(_turn(phase) + start))
             y = 8 + round(6 * np.sin(_turn(phase) + 2 * start + 1))
             mask = bank.crop((x, y, x + width, y + height))
-            _tint(strip, colour, mask, mask.reduce(2))
+            tint(strip, colour, mask, mask.reduce(2))
 
     return paint
 
@@ -154,7 +150,7 @@ def _floor(theme: Theme, stage: Stage) -> Painter:
         lines = np.maximum(across, along[:, None])
         lines = np.maximum(lines * 0.62, glow[:, None]) * fade[:, None]
         mask = Image.fromarray((lines * 255).astype(np.uint8))
-        _tint(strip, mix(accent, second, 0.12), mask, mask.reduce(2))
+        tint(strip, mix(accent, second, 0.12), mask, mask.reduce(2))
 
     return paint
 
@@ -178,7 +174,7 @@ def _chevrons(theme: Theme, stage: Stage) -> Painter:
         mask = Image.new("L", (width, height), 0)
         mask.paste(left, (0, 0))
         mask.paste(left.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (width - half, 0))
-        _tint(strip, colour, mask, mask.reduce(2))
+        tint(strip, colour, mask, mask.reduce(2))
 
     return paint
 

@@ -130,34 +130,45 @@ class _RingShape:
 
     def __init__(self, side: int) -> None:
         rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
-        self._x, self._y = columns - side / 2 + 0.5, rows - side / 2 + 0.5
-        distance = np.hypot(self._x, self._y)
+        x, y = columns - side / 2 + 0.5, rows - side / 2 + 0.5
+        distance = np.asarray(np.hypot(x, y), np.float32)
+        self._middle = side / 2
         self._radius = side / 2 - _MARGIN - _STROKE / 2 - 6
-        self._off = np.abs(distance - self._radius) - _STROKE / 2
-        self._turn = (np.arctan2(self._x, -self._y) / (2 * np.pi)) % 1.0
+        off = np.abs(distance - self._radius) - _STROKE / 2
+        self._line, self._light = np.clip(0.5 - off, 0, 1), _glow(off)
+        # Where along the ring, in pixels clockwise from the top.
+        self._along = ((np.arctan2(x, -y) / (2 * np.pi)) % 1.0) * 2 * np.pi * self._radius
         self.outline = _mask(np.asarray(side / 2 - 4 - distance + 0.5, np.float32))
-        self.track = _mask(0.5 - self._off)
+        self.track = _mask(self._line)
         self.digit_at = (side / 2, side / 2)
 
     def remaining(self, share: float) -> tuple[Image.Image, Image.Image]:
         """Return the glow around what is left, and what is left."""
         if share >= 1:
-            off = self._off
-        else:
-            start = 1 - share
-            length = 2 * np.pi * self._radius
-            # Outside of the arc the nearest part of it is one of its round ends.
-            beside = np.where(self._turn >= start, self._off, 1e6)
-            off = np.minimum(beside, np.minimum(self._cap(start), self._cap(1.0)))
-            if share * length < 1:
-                off = self._cap(1.0) + 8 * (1 - share * length)
-        found = np.asarray(off, np.float32)
-        return _mask(_glow(found)), _mask(0.5 - found)
+            return _mask(self._light), self.track
+        length = 2 * np.pi * self._radius
+        kept = np.clip(self._along - (1 - share) * length + 0.5, 0, 1)
+        line, light = self._line * kept, self._light * kept
+        # The last bit of time shrinks to nothing where the ring ends.
+        least = min(1.0, share * length / _STROKE)
+        for turn in (1 - share, 1.0):
+            self._add_cap(line, light, turn, least)
+        return _mask(light), _mask(line)
 
-    def _cap(self, turn: float) -> Floats:
+    def _add_cap(self, line: Floats, light: Floats, turn: float, size: float) -> None:
+        """Round an end of the ring off."""
         angle = 2 * np.pi * turn
-        x, y = self._radius * np.sin(angle), -self._radius * np.cos(angle)
-        return np.asarray(np.hypot(self._x - x, self._y - y) - _STROKE / 2, np.float32)
+        x = self._middle + self._radius * np.sin(angle) - 0.5
+        y = self._middle - self._radius * np.cos(angle) - 0.5
+        reach = _STROKE // 2 + 30
+        columns = slice(max(0, int(x) - reach), int(x) + reach + 1)
+        rows = slice(max(0, int(y) - reach), int(y) + reach + 1)
+        height, width = line.shape
+        across = np.arange(columns.start, min(columns.stop, width), dtype=np.float32) - x
+        down = np.arange(rows.start, min(rows.stop, height), dtype=np.float32) - y
+        off = np.asarray(np.hypot(across[None, :], down[:, None]) - _STROKE / 2 * size, np.float32)
+        np.maximum(line[rows, columns], np.clip(0.5 - off, 0, 1), out=line[rows, columns])
+        np.maximum(light[rows, columns], _glow(off), out=light[rows, columns])
 
 
 class _BarShape:
@@ -200,6 +211,7 @@ def _mask(values: Floats) -> Image.Image:
     return Image.fromarray((np.clip(values, 0, 1) * 255).astype(np.uint8))
 
 
+@lru_cache(maxsize=64)
 def _digit_mask(
     theme: Theme, digit: str, size: tuple[int, int], middle: tuple[float, float], *, scale: float
 ) -> Image.Image:

@@ -61,7 +61,7 @@ class BandOverlay:
         """Paint the rows as they are at this frame."""
         self._band.paint(target, frame, opacity=self._band_opacity(frame))
         for part in self._clock_parts(frame):
-            blend_tile(target, target, self._tile(part), opacity=part.opacity)
+            blend_tile(target, self._tile(part), opacity=part.opacity)
 
     def changes_at(self, frame: int) -> bool:
         """Tell whether the rows may differ from those of the frame before."""

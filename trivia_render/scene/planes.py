@@ -5,6 +5,7 @@ siting, as in JPEG; a quarter of a pixel from MPEG-2's, which nobody sees in dra
 Blending happens in Y, U and V: each element is converted once and a frame costs only what changes.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from trivia_render.models.ports import Planes
+from trivia_render.scene.colours import RGB
 
 Plane = npt.NDArray[np.uint8]
 
@@ -51,10 +53,10 @@ class Box(NamedTuple):
         """Return the box with a margin on all sides."""
         return Box(self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin)
 
-    def within(self, width: int, height: int) -> "Box":
-        """Return the part that lies in a frame of this size."""
-        x, y = max(0, self.x), max(0, self.y)
-        return Box(x, y, max(0, min(self.right, width) - x), max(0, min(self.bottom, height) - y))
+    def within(self, other: "Box") -> "Box":
+        """Return what both boxes cover; width or height is 0 where that is nothing."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        return Box(x, y, max(0, min(self.right, other.right) - x), max(0, min(self.bottom, other.bottom) - y))
 
 
 class Tile(NamedTuple):
@@ -98,7 +100,8 @@ def to_planes(image: Image.Image) -> Planes:
     return planes
 
 
-def colour_to_yuv(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+@lru_cache(maxsize=64)
+def colour_to_yuv(colour: RGB) -> tuple[int, int, int]:
     """Convert one RGB colour."""
     pixel = Image.new("RGB", (1, 1), colour)
     values = [pixel.convert("L", matrix).getpixel((0, 0)) for matrix in (_TO_Y, _TO_U, _TO_V)]
@@ -128,46 +131,55 @@ def copy_box(target: Views, source: Views, box: Box) -> None:
 
 
 def blend_tile(
-    target: Views, base: Views, tile: Tile, *, dx: int = 0, dy: int = 0, opacity: float = 1.0
+    target: Views, tile: Tile, *, dx: int = 0, dy: int = 0, opacity: float = 1.0, clip: Box | None = None
 ) -> None:
-    """Put a tile over `base` into `target`, moved by (dx, dy) (even) and faded. Clips at the edges."""
-    height, width = target.y.shape
-    place = Box(tile.box.x + dx, tile.box.y + dy, tile.box.width, tile.box.height)
-    seen = place.within(width, height)
-    if seen.width <= 0 or seen.height <= 0:
+    """Lay a tile over the target, moved by (dx, dy) (even) and faded, inside `clip` alone if given."""
+    box = Box(tile.box.x + dx, tile.box.y + dy, tile.box.width, tile.box.height)
+    seen = box if clip is None else box.within(clip)
+    if seen.width <= 0 or seen.height <= 0 or opacity <= 0:
         return
     table = None if opacity >= 1.0 else [round(value * opacity) for value in range(256)]
-    for index, (to, of, picture) in enumerate(zip(target, base, (tile.y, tile.u, tile.v), strict=True)):
-        half = index > 0
-        rows, columns = _slices(seen, half=half)
-        alpha = tile.alpha_half if half else tile.alpha
-        if seen != place:
-            crop = _crop(seen, place, half=half)
-            picture, alpha = picture.crop(crop), alpha.crop(crop)  # noqa: PLW2901
+    for surface, picture, step in zip(surfaces(target), (tile.y, tile.u, tile.v), (1, 2, 2), strict=True):
+        mask = tile.alpha if step == 1 else tile.alpha_half
+        if seen != box:
+            left, top = (seen.x - box.x) // step, (seen.y - box.y) // step
+            cut = (left, top, left + seen.width // step, top + seen.height // step)
+            picture, mask = picture.crop(cut), mask.crop(cut)  # noqa: PLW2901
         if table is not None:
-            alpha = alpha.point(table)
-        under = Image.fromarray(np.ascontiguousarray(of[rows, columns]))
-        to[rows, columns] = np.asarray(Image.composite(picture, under, alpha))
+            mask = mask.point(table)
+        surface.paste(picture, (seen.x // step, seen.y // step), mask)
 
 
 def cross_fade(target: Views, first: Views, second: Views, box: Box, *, share: float) -> None:
     """Blend a rectangle from `first` (share 0) to `second` (share 1) into `target`."""
-    for index, (to, a, b) in enumerate(zip(target, first, second, strict=True)):
-        rows, columns = _slices(box, half=index > 0)
-        before = Image.fromarray(np.ascontiguousarray(a[rows, columns]))
-        after = Image.fromarray(np.ascontiguousarray(b[rows, columns]))
-        to[rows, columns] = np.asarray(Image.blend(before, after, share))
+    planes = zip(surfaces(target), surfaces(first), surfaces(second), (1, 2, 2), strict=True)
+    for surface, before, after, step in planes:
+        place = (box.x // step, box.y // step, box.right // step, box.bottom // step)
+        surface.paste(Image.blend(before.crop(place), after.crop(place), share), place)
+
+
+def tint(target: Views, colour: RGB, mask: Image.Image, mask_half: Image.Image) -> None:
+    """Lay a flat colour over the target through a mask and the same mask at chroma's size."""
+    masks = (mask, mask_half, mask_half)
+    for surface, value, part in zip(surfaces(target), colour_to_yuv(colour), masks, strict=True):
+        surface.paste(value, (0, 0), part)
+
+
+def surfaces(planes: Views) -> tuple[Image.Image, Image.Image, Image.Image]:
+    """Return the planes as "L" images over the same memory: what is pasted there is in the planes."""
+    found = []
+    for plane in planes:
+        height, width = plane.shape
+        image = Image.frombuffer("L", (width, height), plane, "raw", "L", 0, 1)
+        # Pillow would copy foreign memory before it writes; here the writing is the point.
+        image.readonly = 0
+        found.append(image)
+    return found[0], found[1], found[2]
 
 
 def _slices(box: Box, *, half: bool) -> tuple[slice, slice]:
     step = 2 if half else 1
     return slice(box.y // step, box.bottom // step), slice(box.x // step, box.right // step)
-
-
-def _crop(seen: Box, place: Box, *, half: bool) -> tuple[int, int, int, int]:
-    step = 2 if half else 1
-    left, top = (seen.x - place.x) // step, (seen.y - place.y) // step
-    return left, top, left + seen.width // step, top + seen.height // step
 
 
 def planes_to_image(planes: Planes, *, width: int, height: int) -> Image.Image:

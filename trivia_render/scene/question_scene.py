@@ -102,7 +102,7 @@ def _with(base: Planes, tiles: list[Tile]) -> Planes:
     planes = base.copy()
     target = views(planes)
     for tile in tiles:
-        blend_tile(target, target, tile)
+        blend_tile(target, tile)
     return planes
 
 
@@ -166,7 +166,7 @@ def _options_box(layout: QuestionLayout) -> Box:
 
 def _with_shadow(box: Box, size: tuple[int, int], band_top: int) -> Box:
     """Return the box with the shadows around it, as far as the frame and the band allow, all even."""
-    grown = box.grown(MARGIN).within(*size)
+    grown = box.grown(MARGIN).within(Box(0, 0, *size))
     x, y = even_down(grown.x), even_down(grown.y)
     return Box(x, y, even(grown.right - x), even_down(min(grown.bottom, band_top) - y))
 

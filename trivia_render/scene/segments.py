@@ -88,35 +88,24 @@ class Enter:
 
     def paint(self, target: Views, frame: int, *, fresh: bool) -> None:
         """Paint what differs from the frame before."""
-        height, width = target.y.shape
         local = frame - self.start
+        there = [move for move in self._moves if move.share(local) > 0]
         if fresh:
             copy_all(target, self._base)
-            dirty = [move for move in self._moves if move.share(local) > 0]
-        else:
-            dirty = self._dirty(local)
-            for move in dirty:
-                copy_box(target, self._base, move.reach.within(width, height))
-        for move in dirty:
-            dx, dy = move.offset(local)
-            blend_tile(target, target, move.tile, dx=dx, dy=dy, opacity=move.opacity(local))
+            self._blend(target, there, local, clip=None)
+            return
+        height, width = target.y.shape
+        for move in there:
+            if move.share(local) != move.share(local - 1):
+                reach = move.reach.within(Box(0, 0, width, height))
+                copy_box(target, self._base, reach)
+                # Others may reach in there, if only with their shadows.
+                self._blend(target, there, local, clip=reach)
 
-    def _dirty(self, local: int) -> list[Move]:
-        """Return what moves, and what stands within its reach, in painting order."""
-        moving = {
-            index for index, move in enumerate(self._moves) if move.share(local) != move.share(local - 1)
-        }
-        there = {index for index, move in enumerate(self._moves) if move.share(local) > 0}
-        reached = set(moving)
-        while True:
-            more = {
-                index
-                for index in there - reached
-                if any(_meet(self._moves[index].reach, self._moves[other].reach) for other in reached)
-            }
-            if not more:
-                return [move for index, move in enumerate(self._moves) if index in reached]
-            reached |= more
+    def _blend(self, target: Views, moves: Sequence[Move], local: int, *, clip: Box | None) -> None:
+        for move in moves:
+            dx, dy = move.offset(local)
+            blend_tile(target, move.tile, dx=dx, dy=dy, opacity=move.opacity(local), clip=clip)
 
 
 class Fade:
@@ -148,14 +137,10 @@ class Fade:
         for box in self._boxes:
             cross_fade(target, self._first, self._second, box, share=done / (self.end - self.start))
         if done <= len(self._pops):
-            blend_tile(target, target, self._pops[done - 1])
+            blend_tile(target, self._pops[done - 1])
 
 
 def copy_all(target: Views, source: Views) -> None:
     """Copy a whole frame."""
     for to, of in zip(target, source, strict=True):
         to[:] = of
-
-
-def _meet(one: Box, other: Box) -> bool:
-    return one.x < other.right and other.x < one.right and one.y < other.bottom and other.y < one.bottom

@@ -45,7 +45,7 @@ def title_parts(
     )
     shown = empty.copy()
     for move in moves:
-        blend_tile(views(shown), views(shown), move.tile)
+        blend_tile(views(shown), move.tile)
     width, height = frame_size(spec.format)
     band = band_of(spec.theme, spec.format, assets, compact=False)
     leaves = timeline.frames if outro else max(TITLE_FRAMES, timeline.frames - _LEAVE_FRAMES)
