@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from trivia_render.errors import WorkflowServerError
 from trivia_render.settings import load_settings
@@ -19,6 +21,7 @@ from trivia_render.settings import load_settings
 #: The first start creates Prefect's database: 10 to 20 s on two slow cores. Later ones take 5.
 START_TIMEOUT_SECONDS = 120.0
 _STOP_TIMEOUT_SECONDS = 15.0
+_SERVER = Path(__file__).with_name("embedded_server.py")
 
 _QUIET = {
     # Runs log to Prefect, where the UI shows them, and not between a command's own lines.
@@ -69,12 +72,14 @@ class _Server:
 
     def __init__(self) -> None:
         self._deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        self._in_use = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - read if the server does not start
         with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
             self._url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
             # A session of its own: Ctrl-C is for the flow, which still has its end to report.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.embedded_server", str(listener.fileno())],
+                # -P: a folder `flows` where the user happens to be is not ours.
+                [sys.executable, "-P", str(_SERVER), str(listener.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
@@ -87,6 +92,7 @@ class _Server:
         """Wait until it answers, and make it this process's server."""
         if self._next_word() == "configured":
             return
+        self._in_use = True
         os.environ["PREFECT_API_URL"] = self._url
         # Both import at the same time: this takes about as long as the server still needs.
         import prefect.main  # noqa: F401, PLC0415
@@ -94,11 +100,13 @@ class _Server:
         self._next_word()
 
     def stop(self) -> None:
-        """End it; what it has to store is stored."""
+        """End it and wait until it has stored what it was told. One never used ends by itself."""
         process = self._process
         assert process.stdin is not None  # noqa: S101 - it was started with pipes
         assert process.stdout is not None  # noqa: S101
         process.stdin.close()
+        if not self._in_use:
+            return
         try:
             process.wait(_STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -123,7 +131,11 @@ class _Server:
         return line.decode().strip()
 
     def _did_not_start(self, reason: str) -> WorkflowServerError:
-        self.stop()
+        self._in_use = False
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0 if reason else _STOP_TIMEOUT_SECONDS)
+        self._process.kill()
+        self._process.wait()
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").splitlines()
         return WorkflowServerError(

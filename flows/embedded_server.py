@@ -1,4 +1,4 @@
-"""Prefect's API server as a child of the process that runs a flow: `python -m flows.embedded_server FD`.
+"""Prefect's API server as a child of the process that runs a flow: `python embedded_server.py FD`.
 
 FD is a listening socket. It says on standard output how far it is: `configured` and its end where Prefect
 has a server already, else `starting`, then `ready`. It ends when standard input closes, so no server

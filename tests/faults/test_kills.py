@@ -93,7 +93,7 @@ def servers(variables: dict[str, str]) -> list[int]:
             command, its_variables = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
         except OSError:
             continue
-        if b"flows.embedded_server" in command and mark in its_variables.split(b"\0"):
+        if b"embedded_server.py" in command and mark in its_variables.split(b"\0"):
             found.append(int(process.name))
     return found
 
