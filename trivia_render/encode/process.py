@@ -28,7 +28,7 @@ _EVIDENCE_LINES: Final = 15
 _LOOK_SECONDS: Final = 0.5
 _REAP_SECONDS: Final = 10.0
 #: An unprivileged process may have this much in a pipe on Linux (/proc/sys/fs/pipe-max-size).
-_PIPE_BYTES: Final = 1 << 20
+_PIPE_BYTES: Final = 1 << 19
 #: What tells in `-progress` that work was done. The rest changes with the clock alone.
 _PROGRESS_KEYS: Final = (b"frame", b"total_size", b"out_time_us")
 
