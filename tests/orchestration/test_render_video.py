@@ -1,7 +1,9 @@
 """The flow through a real Prefect server: what is rendered, what is reused, and what one sees of it."""
 
 import json
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from tasks.render_clip import render_clip
 from tests.orchestration.conftest import FirstRun
 from tests.orchestration.jobs import CHANGED, CHANNEL, CONFIG, JOB, LABELS, NAME, Bench, artifacts, task_runs
 from trivia_render import wiring
+from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.errors import BadInputError, ConfigInvalidError, EncodeError
 
 RunFlow = Callable[..., State[Any]]
@@ -202,12 +205,8 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render_clip, "retry_delay_seconds", 0)
 
 
-def use_ffmpeg(bench: Bench, path: Path) -> None:
-    from dataclasses import replace
-
-    from trivia_render.encode.ffmpeg import Ffmpeg
-
-    wiring.use_ports(replace(bench.ports, ffmpeg=Ffmpeg(path), parallel_clips=1))
+def use_ffmpeg(bench: Bench, path: Path, *, parallel_clips: int = 1) -> None:
+    wiring.use_ports(replace(bench.ports, ffmpeg=Ffmpeg(path), parallel_clips=parallel_clips))
 
 
 def test_a_passing_fault_of_the_encoder_is_retried(
@@ -235,6 +234,27 @@ def test_an_encoder_that_keeps_failing_fails_the_run_and_the_job_with_its_last_l
     # The published video is untouched, and the job can be run again.
     use_ffmpeg(bench, bench.ports.ffmpeg.path)
     assert run_flow(CHANGED).is_completed()
+
+
+def test_the_first_error_ends_the_clips_under_way(
+    bench: Bench, run_flow: RunFlow, tmp_path: Path, no_delay: None
+) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *.clip.mp4*) if mkdir {tmp_path}/first 2>/dev/null; then exec sleep 600; fi\n'
+        f'exit 42;; esac\nexec {bench.ports.ffmpeg.path} "$@"\n'
+    )
+    script.chmod(0o755)
+    use_ffmpeg(bench, script, parallel_clips=2)
+    bench.forget_the_video()
+    for path in (bench.home / "clips").glob("*.json"):
+        path.unlink()
+    started = time.monotonic()
+    state = run_flow(CONFIG)
+    # Left alone, the clip that hangs would be ended after 60 s without progress.
+    assert time.monotonic() - started < 45
+    assert "exit code 42" in state.message
 
 
 def test_a_job_that_another_run_holds_is_refused_and_left_alone(bench: Bench, run_flow: RunFlow) -> None:
