@@ -5,7 +5,6 @@ progress at once, so that no full pipe can lock the two processes.
 """
 
 import contextlib
-import fcntl
 import os
 import select
 import shutil
@@ -19,6 +18,7 @@ from time import monotonic
 from types import TracebackType
 from typing import IO, Final, Self
 
+from trivia_render.encode.pipe import FramePipe
 from trivia_render.errors import EncodeError, EncodeStalledError, ProgramMissingError
 
 #: Standard error that is kept; of more, the end. A loudness reading of an hour of sound stays under it.
@@ -27,8 +27,6 @@ _EVIDENCE_LINES: Final = 15
 #: How often the process is asked whether it still runs while it says nothing.
 _LOOK_SECONDS: Final = 0.5
 _REAP_SECONDS: Final = 10.0
-#: An unprivileged process may have this much in a pipe on Linux (/proc/sys/fs/pipe-max-size).
-_PIPE_BYTES: Final = 1 << 19
 #: What tells in `-progress` that work was done. The rest changes with the clock alone.
 _PROGRESS_KEYS: Final = (b"frame", b"total_size", b"out_time_us")
 
@@ -109,9 +107,7 @@ class WatchedProcess:
         for descriptor in self._outputs:
             os.set_blocking(descriptor, False)
             self._poll.register(descriptor, select.POLLIN)
-        if self._input >= 0:
-            os.set_blocking(self._input, False)
-            _enlarge(self._input)
+        self._pipe = FramePipe(self._input) if self._input >= 0 else None
 
     def __enter__(self) -> Self:
         return self
@@ -131,15 +127,19 @@ class WatchedProcess:
         self._kill()
 
     def write(self, data: bytes | memoryview) -> None:
-        """Hand all of the data to the process. Raises EncodeError, EncodeStalledError."""
-        if self._input < 0:
+        """Hand all of the data to the process; it may be changed afterwards.
+
+        Raises EncodeError, EncodeStalledError.
+        """
+        if self._pipe is None:
             raise ValueError("this process was started without an input")
         rest = memoryview(data).cast("B")
+        lend = self._pipe.lendable_bytes(len(rest))
         # Drawing the next frame takes its time too: the clock runs only while we wait for FFmpeg.
         self._last_progress = monotonic()
         while rest:
             try:
-                taken = os.write(self._input, rest)
+                taken = self._pipe.send(rest, lend=lend)
             except BlockingIOError:
                 self._await_room()
             except BrokenPipeError:
@@ -147,7 +147,7 @@ class WatchedProcess:
                 raise self._failure("stopped reading its input") from None
             else:
                 self._last_progress = monotonic()
-                rest = rest[taken:]
+                rest, lend = rest[taken:], lend - taken
 
     def finish(self) -> str:
         """Close the input, wait for a good end and return standard error. Raises as `write` does."""
@@ -274,11 +274,3 @@ def _read_available(descriptor: int) -> bytes:
         if len(part) < 1 << 16:
             break
     return b"".join(parts)
-
-
-def _enlarge(descriptor: int) -> None:
-    """Make the pipe hold more than its 64 KiB, so that a frame crosses in few turns. Linux only."""
-    if sys.platform == "linux":
-        # Refused where the user's pipes already hold their share: slower then, not wrong.
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
