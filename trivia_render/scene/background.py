@@ -41,7 +41,7 @@ def _dithered(field: Field, stage: Stage) -> Image.Image:
     pattern = np.tile(_BAYER, (height // 8 + 1, width // 8 + 1))[:height, :width] / 64
     canvas: npt.NDArray[np.uint8] = np.empty((height, width, 3), np.uint8)
     for channel in range(3):
-        soft = Image.fromarray(np.ascontiguousarray(field[..., channel]))
+        soft = Image.fromarray(field[..., channel].astype(np.float32))
         full = np.asarray(soft.resize((width, height), Image.Resampling.BILINEAR))
         canvas[..., channel] = np.clip(full + pattern, 0, 255)
     return Image.fromarray(canvas)

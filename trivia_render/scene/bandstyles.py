@@ -19,7 +19,7 @@ from trivia_render.scene.planes import Views, tint
 PERIOD_FRAMES = 120
 
 Painter = Callable[[Views, int], None]
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 
 
 def _turn(phase: int) -> float:
@@ -35,7 +35,7 @@ def _ribbons(theme: Theme, stage: Stage) -> Painter:
         vivid(low, saturation=0.80, value=0.86),
         vivid(low, saturation=0.50),
     )
-    x = np.arange(width, dtype=np.float32) / 460
+    x = np.arange(width, dtype=np.float64) / 460
     rows = np.arange(height, dtype=np.int32)[:, None] * _FINE
     tables = [_crest(height, glow=glow, peak=peak) for glow, peak in ((0.46, 74), (0.40, 104), (0.30, 120))]
     fade = _edge_fade(height, open_below=stage.band_bottom >= stage.height)
@@ -67,7 +67,7 @@ _FINE = 8
 
 def _crest(height: int, *, glow: float, peak: int) -> npt.NDArray[np.uint8]:
     """Return opacity by fine rows: index `height` rows is the crest, smaller is above it."""
-    rows = (np.arange(2 * height * _FINE, dtype=np.float32) - height * _FINE) / _FINE
+    rows = (np.arange(2 * height * _FINE, dtype=np.float64) - height * _FINE) / _FINE
     line = np.exp(-((rows / 3.6) ** 2))
     fall = np.where(rows > 0, np.exp(-rows / (height * glow)), np.exp(rows / 6.4))
     return np.asarray(peak * (0.62 * fall + 0.38 * line) * 1.25, np.uint8)
@@ -75,9 +75,9 @@ def _crest(height: int, *, glow: float, peak: int) -> npt.NDArray[np.uint8]:
 
 def _edge_fade(height: int, *, open_below: bool) -> Floats:
     """Return 0 to 1 by row: what moves fades out before the band's edges."""
-    rows = np.arange(height, dtype=np.float32)
+    rows = np.arange(height, dtype=np.float64)
     fade = np.clip(rows / 40, 0, 1)
-    return np.asarray(fade if open_below else fade * np.clip((height - 1 - rows) / 68, 0, 1), np.float32)
+    return np.asarray(fade if open_below else fade * np.clip((height - 1 - rows) / 68, 0, 1), np.float64)
 
 
 def _clouds(theme: Theme, stage: Stage) -> Painter:
@@ -124,10 +124,10 @@ def _floor(theme: Theme, stage: Stage) -> Painter:
     height, width = stage.band_bottom - stage.band_top, stage.width
     horizon = stage.horizon - stage.band_top
     accent, second = rgb(theme.colours.accent), rgb(theme.colours.badge)
-    depth = np.arange(height, dtype=np.float32) - horizon + 0.5
+    depth = np.arange(height, dtype=np.float64) - horizon + 0.5
     below = depth > 0
     safe = np.maximum(depth, 0.5)
-    columns = np.arange(width, dtype=np.float32) - width / 2 + 0.5
+    columns = np.arange(width, dtype=np.float64) - width / 2 + 0.5
     spread = columns[None, :] / safe[:, None]
     # Lines lie 0.9 of the depth apart; each keeps a width that grows a little towards the viewer.
     # Measured across the line, which leans the more the farther it is from the middle.
@@ -137,9 +137,9 @@ def _floor(theme: Theme, stage: Stage) -> Painter:
     # Where lines come closer than a few pixels, they blur into one.
     across = np.clip(stroke - place + 0.5, 0, 1) * np.clip(0.9 * safe[:, None] * lean / 14 - 0.3, 0, 1)
     across *= below[:, None]
-    fade = np.ones(height, np.float32)
+    fade = np.ones(height, np.float64)
     if stage.band_bottom < stage.height:
-        fade = np.clip((height - np.arange(height)) / 60, 0, 1).astype(np.float32)
+        fade = np.clip((height - np.arange(height)) / 60, 0, 1)
     glow = np.exp(-((np.abs(depth) / 3.0) ** 2)) * 0.9
 
     def paint(strip: Views, phase: int) -> None:

@@ -25,7 +25,8 @@ _OVERSAMPLING = 2
 _MARGIN = 10
 _STROKE = 16
 
-Floats = npt.NDArray[np.float32]
+#: In double precision, for processors differ in a sine's last bits.
+Floats = npt.NDArray[np.float64]
 
 
 class Clock:
@@ -129,16 +130,16 @@ class _RingShape:
     digit_scale = 1.0
 
     def __init__(self, side: int) -> None:
-        rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
+        rows, columns = np.mgrid[0.0:side, 0.0:side]
         x, y = columns - side / 2 + 0.5, rows - side / 2 + 0.5
-        distance = np.asarray(np.hypot(x, y), np.float32)
+        distance = np.hypot(x, y)
         self._middle = side / 2
         self._radius = side / 2 - _MARGIN - _STROKE / 2 - 6
         off = np.abs(distance - self._radius) - _STROKE / 2
         self._line, self._light = np.clip(0.5 - off, 0, 1), _glow(off)
         # Where along the ring, in pixels clockwise from the top.
         self._along = ((np.arctan2(x, -y) / (2 * np.pi)) % 1.0) * 2 * np.pi * self._radius
-        self.outline = _mask(np.asarray(side / 2 - 4 - distance + 0.5, np.float32))
+        self.outline = _mask(np.asarray(side / 2 - 4 - distance + 0.5, np.float64))
         self.track = _mask(self._line)
         self.digit_at = (side / 2, side / 2)
 
@@ -164,9 +165,9 @@ class _RingShape:
         columns = slice(max(0, int(x) - reach), int(x) + reach + 1)
         rows = slice(max(0, int(y) - reach), int(y) + reach + 1)
         height, width = line.shape
-        across = np.arange(columns.start, min(columns.stop, width), dtype=np.float32) - x
-        down = np.arange(rows.start, min(rows.stop, height), dtype=np.float32) - y
-        off = np.asarray(np.hypot(across[None, :], down[:, None]) - _STROKE / 2 * size, np.float32)
+        across = np.arange(columns.start, min(columns.stop, width), dtype=np.float64) - x
+        down = np.arange(rows.start, min(rows.stop, height), dtype=np.float64) - y
+        off = np.asarray(np.hypot(across[None, :], down[:, None]) - _STROKE / 2 * size, np.float64)
         np.maximum(line[rows, columns], np.clip(0.5 - off, 0, 1), out=line[rows, columns])
         np.maximum(light[rows, columns], _glow(off), out=light[rows, columns])
 
@@ -177,7 +178,7 @@ class _BarShape:
     digit_scale = 0.86
 
     def __init__(self, width: int, height: int) -> None:
-        self._rows, self._columns = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
+        self._rows, self._columns = np.mgrid[0.5:height, 0.5:width]
         middle = height / 2
         self._middle = middle
         self._start, self._end = height + 60.0, width - 64.0
@@ -199,12 +200,12 @@ class _BarShape:
 def _capsule(x: Floats, y: Floats, start: float, end: float, middle: float, radius: float) -> Floats:
     """Return the distance from a thick line with round ends; negative is inside."""
     nearest = np.clip(x, start, end)
-    return np.asarray(np.hypot(x - nearest, y - middle) - radius, np.float32)
+    return np.asarray(np.hypot(x - nearest, y - middle) - radius, np.float64)
 
 
 def _glow(off: Floats) -> Floats:
     """Return the light around a line, by the distance from it."""
-    return np.asarray(0.32 * np.exp(-np.maximum(off, 0) / 7), np.float32)
+    return np.asarray(0.32 * np.exp(-np.maximum(off, 0) / 7), np.float64)
 
 
 def _mask(values: Floats) -> Image.Image:

@@ -90,7 +90,7 @@ class QuestionLayout(NamedTuple):
     def badge(self, option: Box) -> Box:
         """Return where the letter stands in an option."""
         side = TIGHT_BADGE if self.compact else badge_size(option.height)
-        inset = self.grid.inset if self.compact else max(self.grid.inset, (option.height - side) // 2)
+        inset = self.grid.inset if self.compact else _badge_inset(self.grid, option.height)
         x = option.right - inset - side if self.right_to_left else option.x + inset
         return Box(x, option.y + (option.height - side) // 2, side, side)
 
@@ -262,28 +262,27 @@ def _beside_text(grid: Grid, theme: Theme, columns: int, *, compact: bool) -> in
     if compact:
         # No room is kept for a tick: it takes the letter's place.
         return TIGHT_BADGE + 2 * grid.inset + _badge_gap(grid, theme, compact=True) + unsafe
-    inset = max(grid.inset, 26)
-    return (
-        MAX_BADGE
-        + inset
-        + _badge_gap(grid, theme, compact=False)
-        + _end_room(grid, grid.tick, MAX_OPTION_HEIGHT)
-        + unsafe
-    )
+    start = MAX_BADGE + _badge_inset(grid, MAX_OPTION_HEIGHT) + _badge_gap(grid, theme, compact=False)
+    return start + _end_room(grid, grid.tick, MAX_OPTION_HEIGHT) + unsafe
 
 
 def _badge_gap(grid: Grid, theme: Theme, *, compact: bool) -> int:
     gap = TIGHT_BADGE_GAP if compact else BADGE_GAP
+    if theme.badge_style != "block":
+        return gap
     # A block's colour goes as far behind its letter as before it.
-    return gap + (grid.inset if compact else max(grid.inset, 26)) if theme.badge_style == "block" else gap
+    return gap + (grid.inset if compact else _badge_inset(grid, MAX_OPTION_HEIGHT))
 
 
 def _end_room(grid: Grid, tick: str, option_height: int) -> int:
     """Return the width that an option's end keeps free."""
-    if tick == "letter":
-        return grid.inset
-    side = badge_size(option_height)
-    return TICK_SIZE + BADGE_GAP + max(grid.inset, (option_height - side) // 2)
+    return grid.inset if tick == "letter" else TICK_SIZE + BADGE_GAP + _badge_inset(grid, option_height)
+
+
+def _badge_inset(grid: Grid, option_height: int) -> int:
+    """Return how far a letter stands from its end of the option: as far as from above, within limits."""
+    height = min(option_height, MAX_OPTION_HEIGHT)
+    return max(grid.inset, (height - badge_size(height)) // 2)
 
 
 def badge_size(option_height: int) -> int:

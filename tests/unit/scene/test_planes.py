@@ -71,7 +71,7 @@ def test_an_opaque_tile_looks_as_if_it_had_been_drawn_on_the_ground() -> None:
     ground = plain((20, 60, 90), (32, 32))
     disc = Image.new("RGBA", (16, 16), (250, 200, 10, 0))
     ImageDraw.Draw(disc).ellipse((0, 0, 15, 15), fill=(250, 200, 10, 255))
-    base, target = to_planes(ground), to_planes(ground)
+    target = to_planes(ground)
     blend_tile(views(target), to_tile(disc, x=8, y=8))
     drawn = ground.copy()
     drawn.paste(disc.convert("RGB"), (8, 8), disc.getchannel("A"))
@@ -82,13 +82,13 @@ def test_the_colour_of_transparent_pixels_does_not_bleed_into_an_edge() -> None:
     ground = plain((255, 255, 255), (8, 8))
     tile = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     tile.paste((255, 255, 255, 255), (0, 0, 3, 8))
-    base, target = to_planes(ground), to_planes(ground)
+    target = to_planes(ground)
     blend_tile(views(target), to_tile(tile, x=0, y=0))
-    assert np.abs(target.astype(int) - base).max() <= 1
+    assert np.abs(target.astype(int) - to_planes(ground)).max() <= 1
 
 
 def test_a_tile_half_outside_of_the_frame_is_cut_off() -> None:
-    base, target = to_planes(plain((0, 0, 0))), to_planes(plain((0, 0, 0)))
+    target = to_planes(plain((0, 0, 0)))
     tile = to_tile(Image.new("RGBA", (8, 8), (255, 255, 255, 255)), x=12, y=-4)
     blend_tile(views(target), tile)
     luma = views(target).y

@@ -58,6 +58,9 @@ def load_theme(
         "background_image": background_image,
         "logo": logo,
     }
+    if choice.colours.badge is not None:
+        # One colour was asked for: it takes the place of one for each letter.
+        data.pop("badge_colours", None)
     data |= {name: value for name, value in overrides.items() if value is not None}
     try:
         theme = Theme.model_validate(data | {"name": choice.name, "colours": colours})
@@ -77,6 +80,12 @@ def _suggestion(name: str) -> str:
 
 def _check_contrast(theme: Theme) -> None:
     faint = []
+    for index, colour in enumerate(theme.badge_colours or ()):
+        ratio = contrast(rgb(theme.colours.badge_text), rgb(colour))
+        if ratio < MIN_CONTRAST:
+            faint.append(
+                f"  badge_text {theme.colours.badge_text} on badge_colours[{index}] {colour}: {ratio:.1f}:1"
+            )
     for ink, ground in _PAIRS:
         if theme.background_image is not None and ground.startswith("background"):
             # The picture is darkened or lightened under text: see `background.py`.
