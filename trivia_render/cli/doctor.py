@@ -177,7 +177,7 @@ def _prefect(settings: Settings) -> Finding:
         return Finding(
             "Prefect API",
             "note",
-            "PREFECT_API_URL is not set: each run starts a server of its own (10 to 20 s)",
+            "PREFECT_API_URL is not set: each run starts a server of its own (5 s, the first time up to 20)",
             "`prefect server start` runs one for good; then set PREFECT_API_URL=http://127.0.0.1:4200/api.",
         )
     import httpx

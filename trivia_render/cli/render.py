@@ -75,14 +75,15 @@ def _render_by_flow(
     as_json: bool,
 ) -> Manifest:
     channel = submitted["channel"]
-    # What is wrong with the config is told before a server is started for it.
+    from flows.embedded import start_prefect
+
+    if settings.prefect_api_url is None and not as_json:
+        say("Starting Prefect's embedded server: 5 s, the first time up to 20. (--direct does without.)")
+    wait_for_prefect = start_prefect()
+    # While it starts: what is wrong with the config is told without waiting for a server.
     asked = parsed if formats is None else parsed.model_copy(update={"formats": formats})
     make_plan(ports, asked, channel=channel, job_id=job_id)
-    if settings.prefect_api_url is None and not as_json:
-        say("Starting Prefect's embedded server: 10 to 20 s. (--direct renders without it.)")
-    from flows.embedded import prepare_prefect
-
-    prepare_prefect()
+    wait_for_prefect()
     from flows.render_video import render_video
 
     use_ports(ports)

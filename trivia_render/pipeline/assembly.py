@@ -12,6 +12,7 @@ from trivia_render.audio.mix import mix_master
 from trivia_render.encode.assembly import join_clips
 from trivia_render.encode.sound import encode_aac, measure_loudness, read_flac
 from trivia_render.encode.verify import check_video, inspect_video
+from trivia_render.errors import PreconditionFailedError
 from trivia_render.models.formats import FORMATS, FPS
 from trivia_render.models.plan import ClipSpec, JobPlan, QuestionClip, VideoPlan
 from trivia_render.models.results import Chapter, ClipResult, ObjectRef, VideoRecord
@@ -146,7 +147,12 @@ def _upload(
     ports: Ports, plan: JobPlan, video: VideoPlan, attempt: int, name: VideoFile, path: Path
 ) -> ObjectRef:
     key = keys.video_key(plan.channel, plan.job_id, format=video.format, attempt=attempt, name=name)
-    info = ports.store.upload(key, path, content_type=CONTENT_TYPES[name])
+    try:
+        info = ports.store.upload(key, path, content_type=CONTENT_TYPES[name])
+    except PreconditionFailedError:
+        # Left by an earlier try of this very attempt, which never published it: ours to replace.
+        ports.store.delete(key)
+        info = ports.store.upload(key, path, content_type=CONTENT_TYPES[name])
     return ObjectRef(key=key, size_bytes=info.size_bytes, crc32c=info.crc32c)
 
 
