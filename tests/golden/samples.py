@@ -148,21 +148,53 @@ def timeline(content: ClipContent, *, line_seconds: float = 1.0) -> Timeline:
 
 def picture(width: int, height: int, *, kind: str = "PNG") -> tuple[ThemeAsset, dict[str, bytes]]:
     """Return a drawn image as an asset, and the assets that hold it."""
-    image = Image.new("RGB", (width, height), (24, 44, 92))
+    image = Image.new("RGB", (width, height), (16, 20, 48))
     pen = ImageDraw.Draw(image)
-    radius = min(width, height) * 0.34
-    x, y = width * 0.5, height * 0.48
-    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(233, 196, 128))
-    pen.ellipse(
-        (x - radius * 0.5, y - radius * 0.62, x - radius * 0.1, y - radius * 0.2), fill=(205, 158, 92)
+    for star in range(60):
+        x, y = star * 7919 % width, star * 104729 % height
+        pen.ellipse((x - 1, y - 1, x + 1, y + 1), fill=(190, 196, 220))
+    image.paste(
+        _planet(min(width, height)), ((width - min(width, height)) // 2, (height - min(width, height)) // 2)
     )
-    pen.ellipse(
-        (x - 1.7 * radius, y - 0.24 * radius, x + 1.7 * radius, y + 0.24 * radius),
-        outline=(250, 236, 205),
-        width=8,
-    )
-    pen.pieslice((x - radius, y - radius, x + radius, y + radius), 180, 360, fill=(233, 196, 128))
     buffer = io.BytesIO()
     image.save(buffer, kind)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     return ThemeAsset(sha256=digest, uri=f"assets/{digest}.png"), {digest: buffer.getvalue()}
+
+
+def _planet(side: int) -> Image.Image:
+    """Return a banded planet within rings, leaning, on the sky's colour."""
+    sky, big = (16, 20, 48), side * 2
+    image = Image.new("RGB", (big, big), sky)
+    pen = ImageDraw.Draw(image)
+    middle, radius = big / 2, big * 0.25
+    disc = Image.new("L", (big, big), 0)
+    ImageDraw.Draw(disc).ellipse(
+        (middle - radius, middle - radius, middle + radius, middle + radius), fill=255
+    )
+
+    def rings(start: int, end: int) -> None:
+        for share, colour in ((1.95, (206, 182, 140)), (1.75, (236, 214, 170)), (1.45, (176, 150, 112))):
+            box = (
+                middle - share * radius,
+                middle - share * radius * 0.3,
+                middle + share * radius,
+                middle + share * radius * 0.3,
+            )
+            pen.arc(box, start, end, fill=colour, width=max(2, round(radius * 0.12)))
+
+    rings(180, 360)
+    bands = Image.new("RGB", (big, big), (228, 190, 130))
+    stripes = ImageDraw.Draw(bands)
+    for row, colour in (
+        (-0.62, (206, 164, 108)),
+        (-0.2, (240, 208, 150)),
+        (0.25, (212, 170, 112)),
+        (0.62, (190, 148, 98)),
+    ):
+        stripes.rectangle((0, middle + (row - 0.1) * radius, big, middle + (row + 0.1) * radius), fill=colour)
+    image.paste(bands, (0, 0), disc)
+    rings(0, 180)
+    return image.rotate(16, Image.Resampling.BICUBIC, fillcolor=sky).resize(
+        (side, side), Image.Resampling.LANCZOS
+    )

@@ -31,8 +31,8 @@ class Stage(NamedTuple):
 
     @property
     def horizon(self) -> int:
-        """The row of the clock's middle."""
-        return (self.band_top + self.band_bottom) // 2
+        """The row of the clock's middle: a little above the band's, where the frame ends below it."""
+        return (self.band_top + self.band_bottom) // 2 - 8
 
 
 class Layer(NamedTuple):
@@ -251,8 +251,8 @@ def _paper(field: Field, theme: Theme, stage: Stage) -> Iterator[Layer]:
     ink = mix(rgb(theme.colours.background_end), rgb(theme.colours.accent), 0.6)
     mask = Image.new("L", (stage.width, stage.height), 0)
     pen = ImageDraw.Draw(mask)
-    pen.rectangle((18, 18, stage.width - 19, stage.height - 19), outline=255, width=3)
-    pen.rectangle((27, 27, stage.width - 28, stage.height - 28), outline=255, width=1)
+    pen.rectangle((8, 8, stage.width - 9, stage.height - 9), outline=255, width=3)
+    pen.rectangle((15, 15, stage.width - 16, stage.height - 16), outline=255, width=1)
     yield Layer(ink, mask)
 
 

@@ -3,6 +3,7 @@
 Its pictures depend on theme, place and length alone, so that all clips of a process share them.
 """
 
+import math
 import threading
 from functools import lru_cache
 
@@ -22,8 +23,16 @@ URGENT_SECONDS = 3
 #: The digit beats for so many frames after each second.
 _BEAT_FRAMES = 9
 _OVERSAMPLING = 2
+#: Two figures may not touch the ring.
+_DIGITS_WIDTH = 106
+_LINING = ["lnum"]
 _MARGIN = 10
-_STROKE = 16
+#: Width of the ring; on printed pages, where nothing glows, it is finer.
+_STROKE, _FINE_STROKE = 16, 9
+#: How brightly what is left shines on its surroundings.
+_LIGHT = 0.32
+#: WCAG 2.2, 1.4.11: what is not text needs 3:1.
+_MARK_CONTRAST = 3.0
 
 #: In double precision, for processors differ in a sine's last bits.
 Floats = npt.NDArray[np.float64]
@@ -82,12 +91,18 @@ class _Face:
 
     def __init__(self, theme: Theme, box: Box) -> None:
         self._theme = theme
-        self._ring = box.width == box.height
         self._size = (box.width, box.height)
         self._ground = clock_ground(theme)
-        self._accent = _seen_on(rgb(theme.colours.accent), self._ground)
-        self._urgent = _seen_on(URGENT, self._ground)
-        self._shape = _RingShape(box.width) if self._ring else _BarShape(box.width, box.height)
+        accents = (rgb(theme.colours.accent), rgb(theme.colours.background))
+        seen = [colour for colour in accents if contrast(colour, self._ground) >= _MARK_CONTRAST]
+        self._accent = seen[0] if seen else _seen_on(accents[0], self._ground)
+        printed = theme.card_style == "outline"
+        self._urgent = _seen_on(mix(URGENT, BLACK, 0.25) if printed else URGENT, self._ground)
+        self._shape: _RingShape | _BarShape = (
+            _RingShape(box.width, stroke=_FINE_STROKE if printed else _STROKE, light=0 if printed else _LIGHT)
+            if box.width == box.height
+            else _BarShape(box.width, box.height, light=0 if printed else _LIGHT)
+        )
 
     def draw(self, *, share: float, digit: str, beat: float, urgency: float) -> Image.Image:
         """Return the clock with this share of its time left. `urgency` 1 is the warning colour."""
@@ -129,14 +144,15 @@ class _RingShape:
 
     digit_scale = 1.0
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, *, stroke: int, light: float) -> None:
+        self._stroke, self._strength = stroke, light
         rows, columns = np.mgrid[0.0:side, 0.0:side]
         x, y = columns - side / 2 + 0.5, rows - side / 2 + 0.5
         distance = np.hypot(x, y)
         self._middle = side / 2
-        self._radius = side / 2 - _MARGIN - _STROKE / 2 - 6
-        off = np.abs(distance - self._radius) - _STROKE / 2
-        self._line, self._light = np.clip(0.5 - off, 0, 1), _glow(off)
+        self._radius = side / 2 - _MARGIN - stroke / 2 - 6
+        off = np.abs(distance - self._radius) - stroke / 2
+        self._line, self._light = np.clip(0.5 - off, 0, 1), _glow(off, light)
         # Where along the ring, in pixels clockwise from the top.
         self._along = ((np.arctan2(x, -y) / (2 * np.pi)) % 1.0) * 2 * np.pi * self._radius
         self.outline = _mask(np.asarray(side / 2 - 4 - distance + 0.5, np.float64))
@@ -151,7 +167,7 @@ class _RingShape:
         kept = np.clip(self._along - (1 - share) * length + 0.5, 0, 1)
         line, light = self._line * kept, self._light * kept
         # The last bit of time shrinks to nothing where the ring ends.
-        least = min(1.0, share * length / _STROKE)
+        least = min(1.0, share * length / self._stroke)
         for turn in (1 - share, 1.0):
             self._add_cap(line, light, turn, least)
         return _mask(light), _mask(line)
@@ -161,15 +177,15 @@ class _RingShape:
         angle = 2 * np.pi * turn
         x = self._middle + self._radius * np.sin(angle) - 0.5
         y = self._middle - self._radius * np.cos(angle) - 0.5
-        reach = _STROKE // 2 + 30
+        reach = self._stroke // 2 + 30
         columns = slice(max(0, int(x) - reach), int(x) + reach + 1)
         rows = slice(max(0, int(y) - reach), int(y) + reach + 1)
         height, width = line.shape
         across = np.arange(columns.start, min(columns.stop, width), dtype=np.float64) - x
         down = np.arange(rows.start, min(rows.stop, height), dtype=np.float64) - y
-        off = np.asarray(np.hypot(across[None, :], down[:, None]) - _STROKE / 2 * size, np.float64)
+        off = np.asarray(np.hypot(across[None, :], down[:, None]) - self._stroke / 2 * size, np.float64)
         np.maximum(line[rows, columns], np.clip(0.5 - off, 0, 1), out=line[rows, columns])
-        np.maximum(light[rows, columns], _glow(off), out=light[rows, columns])
+        np.maximum(light[rows, columns], _glow(off, self._strength), out=light[rows, columns])
 
 
 class _BarShape:
@@ -177,7 +193,8 @@ class _BarShape:
 
     digit_scale = 0.86
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, *, light: float) -> None:
+        self._strength = light
         self._rows, self._columns = np.mgrid[0.5:height, 0.5:width]
         middle = height / 2
         self._middle = middle
@@ -194,7 +211,7 @@ class _BarShape:
     def remaining(self, share: float) -> tuple[Image.Image, Image.Image]:
         """Return the glow around what is left, and what is left."""
         off = self._bar(self._start + (self._end - self._start) * share)
-        return _mask(_glow(off)), _mask(0.5 - off)
+        return _mask(_glow(off, self._strength)), _mask(0.5 - off)
 
 
 def _capsule(x: Floats, y: Floats, start: float, end: float, middle: float, radius: float) -> Floats:
@@ -203,9 +220,9 @@ def _capsule(x: Floats, y: Floats, start: float, end: float, middle: float, radi
     return np.asarray(np.hypot(x - nearest, y - middle) - radius, np.float64)
 
 
-def _glow(off: Floats) -> Floats:
+def _glow(off: Floats, strength: float) -> Floats:
     """Return the light around a line, by the distance from it."""
-    return np.asarray(0.32 * np.exp(-np.maximum(off, 0) / 7), np.float64)
+    return np.asarray(strength * np.exp(-np.maximum(off, 0) / 7), np.float64)
 
 
 def _mask(values: Floats) -> Image.Image:
@@ -216,17 +233,23 @@ def _mask(values: Floats) -> Image.Image:
 def _digit_mask(
     theme: Theme, digit: str, size: tuple[int, int], middle: tuple[float, float], *, scale: float
 ) -> Image.Image:
-    big = (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING)
-    base = DIGIT_PX if len(digit) == 1 else DIGIT_PX * 0.84
-    font = load_font(
-        theme.display_font, weight=display_weight(theme), size_px=round(base * scale * _OVERSAMPLING)
+    size_px = round(DIGIT_PX * scale * _OVERSAMPLING)
+    font = load_font(theme.display_font, weight=display_weight(theme), size_px=size_px)
+    # Lining figures stand on one line and are equally high: they are centred by a zero, so that none hops.
+    left, _, right, _ = font.getbbox(digit, anchor="ls", features=_LINING)
+    _, top, _, _ = font.getbbox("0", anchor="ls", features=_LINING)
+    width, height = math.ceil(right - left) + 2, math.ceil(-top) + 8
+    ink = Image.new("L", (width, height), 0)
+    ImageDraw.Draw(ink).text(
+        (1 - left, height - 4), digit, font=font, anchor="ls", fill=255, features=_LINING
     )
-    # Centred by the ink of this figure, and all figures by one height, so that none hops.
-    left, _, right, _ = font.getbbox(digit, anchor="ls")
-    _, top, _, _ = font.getbbox("0", anchor="ls")
-    mask = Image.new("L", big, 0)
-    at = (middle[0] * _OVERSAMPLING - (left + right) / 2, middle[1] * _OVERSAMPLING - top / 2)
-    ImageDraw.Draw(mask).text(at, digit, font=font, anchor="ls", fill=255)
+    # Two figures are set as large as one, but narrower.
+    most = round(_DIGITS_WIDTH * _OVERSAMPLING * scale)
+    if width > most:
+        ink = ink.resize((most, height), Image.Resampling.LANCZOS)
+    mask = Image.new("L", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), 0)
+    x = round(middle[0] * _OVERSAMPLING - ink.width / 2)
+    mask.paste(ink, (x, round(middle[1] * _OVERSAMPLING - height / 2)))
     return mask.reduce(_OVERSAMPLING)
 
 
@@ -248,7 +271,7 @@ def _seen_on(colour: RGB, ground: RGB) -> RGB:
     towards = _ink_on(ground)
     for step in range(11):
         found = mix(colour, towards, step / 10)
-        if contrast(found, ground) >= 3:
+        if contrast(found, ground) >= _MARK_CONTRAST:
             return found
     return towards
 

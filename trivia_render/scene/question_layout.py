@@ -14,7 +14,16 @@ from trivia_render.models.formats import FormatName
 from trivia_render.models.plan import QuestionClip
 from trivia_render.models.theme import Theme
 from trivia_render.scene.explanation_layout import ExplanationLayout, lay_out_explanation
-from trivia_render.scene.grid import Grid, even, even_down, frame_size, grid_of, is_right_to_left, text_box
+from trivia_render.scene.grid import (
+    Grid,
+    even,
+    even_down,
+    frame_size,
+    grid_of,
+    is_right_to_left,
+    stage_of,
+    text_box,
+)
 from trivia_render.scene.planes import Box
 from trivia_render.scene.text import SetText, TextStyle, set_text
 from trivia_render.scene.typography import (
@@ -33,6 +42,7 @@ BADGE_GAP = 24
 #: In the compact arrangement, whatever the option's height.
 TIGHT_BADGE, TIGHT_BADGE_GAP = 60, 16
 TICK_SIZE = 56
+CLOCK_SIZE = 200
 #: Steps of size between the floor (0) and full size that are tried.
 STEPS = 8
 #: Below this step another arrangement is tried first.
@@ -430,7 +440,6 @@ def _with_explanation(
 
 def clock_box(grid: Grid, name: FormatName, *, compact: bool) -> Box:
     """Return where the countdown stands, inside the band's rows: a ring, or a digit and a bar."""
-    top, bottom = grid.rows(compact=compact)
-    height, width = (100, min(960, grid.narrow)) if compact else (208, 208)
-    middle = frame_size(name)[0] // 2
-    return Box(even_down(middle - width // 2), top + even_down((bottom - top - height) // 2), width, height)
+    middle_x, middle_y = frame_size(name)[0] // 2, stage_of(name, compact=compact).horizon
+    width, height = (min(960, grid.narrow), 100) if compact else (CLOCK_SIZE, CLOCK_SIZE)
+    return Box(even_down(middle_x - width // 2), even_down(middle_y - height // 2), width, height)
