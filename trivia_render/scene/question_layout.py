@@ -442,4 +442,5 @@ def clock_box(grid: Grid, name: FormatName, *, compact: bool) -> Box:
     """Return where the countdown stands, inside the band's rows: a ring, or a digit and a bar."""
     middle_x, middle_y = frame_size(name)[0] // 2, stage_of(name, compact=compact).horizon
     width, height = (min(960, grid.narrow), 100) if compact else (CLOCK_SIZE, CLOCK_SIZE)
-    return Box(even_down(middle_x - width // 2), even_down(middle_y - height // 2), width, height)
+    top = max(grid.rows(compact=compact)[0], even_down(middle_y - height // 2))
+    return Box(even_down(middle_x - width // 2), top, width, height)
