@@ -57,5 +57,5 @@ def render_video(
                 for video in run.plan.videos
             ]
             manifest = publish_job(quoted(videos), run=quoted(run), job=job)
-    show_manifest(manifest, store=ports.store)
+    show_manifest(manifest, store=ports.store, warnings=run.warnings)
     return manifest.model_dump(mode="json")

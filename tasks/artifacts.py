@@ -7,6 +7,7 @@ bury the list of keyed artifacts.
 import base64
 import io
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -21,6 +22,7 @@ from prefect.artifacts import (
 )
 
 from trivia_render.models.ports import Store
+from trivia_render.models.problems import Problem
 from trivia_render.models.results import Manifest, VideoRecord
 
 _UPDATE_SECONDS = 2.0
@@ -44,8 +46,8 @@ class Progress:
         update_progress_artifact(cast("UUID", self._artifact), 100.0 * done / self._total)
 
 
-def show_manifest(manifest: Manifest, *, store: Store) -> None:
-    """Show the published videos and what made them."""
+def show_manifest(manifest: Manifest, *, store: Store, warnings: Sequence[Problem]) -> None:
+    """Show the published videos, what made them, and the warnings of their config."""
     job = f"{manifest.channel}/{manifest.job_id}"
     for video in manifest.videos:
         create_link_artifact(
@@ -54,10 +56,10 @@ def show_manifest(manifest: Manifest, *, store: Store) -> None:
             description=f"{job} {video.format}",
         )
         create_image_artifact(_picture(store, video), description=f"{job} {video.format}: thumbnail")
-    create_table_artifact(summary_rows(manifest), description=f"{job}: summary")
+    create_table_artifact(summary_rows(manifest, warnings), description=f"{job}: summary")
 
 
-def summary_rows(manifest: Manifest) -> list[dict[str, str]]:
+def summary_rows(manifest: Manifest, warnings: Sequence[Problem]) -> list[dict[str, str]]:
     """Return the table of the summary. Pure."""
     rows = [("title", manifest.title)]
     rows += [(f"video {video.format}", _measures(video)) for video in manifest.videos]
@@ -70,6 +72,7 @@ def summary_rows(manifest: Manifest) -> list[dict[str, str]]:
         (f"fallback: {item.what}", f"{item.asked}: {item.used} was used. {item.reason}")
         for item in manifest.fallbacks
     ]
+    rows += [("warning", str(warning)) for warning in warnings]
     rows += [(f"seconds: {stage}", f"{seconds:.1f}") for stage, seconds in manifest.stage_seconds.items()]
     return [{"what": what, "value": value} for what, value in rows]
 

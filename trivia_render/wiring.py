@@ -12,13 +12,14 @@ from pathlib import Path
 from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
 from trivia_render.errors import BadInputError
 from trivia_render.models.plan import Provider
-from trivia_render.models.ports import Store, Voice
+from trivia_render.models.ports import Store
 from trivia_render.pipeline.lease import process_exists
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import Report, silent
 from trivia_render.settings import Settings, load_settings
 from trivia_render.speech.cache import CachedVoice
 from trivia_render.speech.resolve import google_credentials_present
+from trivia_render.speech.usage import CountingVoice
 from trivia_render.storage.local import LocalStore
 
 
@@ -94,9 +95,9 @@ def google_credentials_of(settings: Settings) -> bool:
     )
 
 
-def _voices(settings: Settings, store: Store, scratch: Path) -> Callable[[Provider], Voice]:
+def _voices(settings: Settings, store: Store, scratch: Path) -> Callable[[Provider], CountingVoice]:
     @cache
-    def voice(provider: Provider) -> Voice:
+    def voice(provider: Provider) -> CountingVoice:
         if provider == "none":
             from trivia_render.speech.silent import SilentVoice
 

@@ -12,6 +12,7 @@ from trivia_render.pipeline.progress import (
     ClipFinished,
     ClipStarted,
     Event,
+    JobFound,
     JobStarted,
     Report,
     StageStarted,
@@ -65,6 +66,8 @@ class _Lines(_Count):
     def __call__(self, event: Event) -> None:
         with self.lock:
             match event:
+                case JobFound():
+                    say(f"“{event.title}” is published already; nothing is left to do.")
                 case JobStarted():
                     self.total = event.clips_total
                     say(f"Rendering “{event.title}”: {event.clips_total} clips.")
@@ -88,6 +91,7 @@ class _JsonLines(_Count):
 
 
 _EVENT_NAMES: dict[type[Event], str] = {
+    JobFound: "job_found",
     JobStarted: "job_started",
     ClipStarted: "clip_started",
     ClipAdvanced: "clip_advanced",
@@ -120,6 +124,10 @@ class _Bars(_Count):
     def __call__(self, event: Event) -> None:
         with self.lock:
             match event:
+                case JobFound():
+                    self._progress.console.print(
+                        f"“{event.title}” is published already; nothing is left to do.", markup=False
+                    )
                 case JobStarted():
                     self.total = event.clips_total
                     self._job = self._progress.add_task(event.title[:40], total=self.total, note="")

@@ -100,7 +100,7 @@ class ClipSpec(Model):
 class Fallback(Model):
     """Something the operator asked for that was done another way. Recorded in the manifest."""
 
-    what: Literal["voice", "encoder"]
+    what: Literal["voice", "encoder", "speech", "clip"]
     asked: str
     used: str
     reason: str

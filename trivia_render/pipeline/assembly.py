@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -42,16 +42,18 @@ def assemble_video(
     *,
     attempt: int,
     clock: Stopwatch,
+    repaired: Callable[[ClipResult], None],
 ) -> VideoRecord:
     """Join the clips of a video, in order, and put its files into the store under this attempt.
 
-    Clips whose stream parameters differ from the majority's are rendered again before joining.
+    Clips whose stream parameters differ from the majority's are rendered again before joining, and told
+    to `repaired`.
     Raises ClipMismatchError, VideoOutOfSpecError, EncodeError and the store's errors.
     """
     with tempfile.TemporaryDirectory(prefix="video-", dir=ports.scratch) as folder:
         workshop = Path(folder)
         with clock("matching"):
-            clips = _with_equal_parameters(ports, video, clips)
+            clips = _with_equal_parameters(ports, video, clips, repaired)
         with clock("fetching"):
             pictures, sounds = _fetch(ports, clips, workshop)
         ports.report(StageStarted(stage="mixing", format=video.format))
@@ -88,13 +90,17 @@ def assemble_video(
 
 
 def _with_equal_parameters(
-    ports: Ports, video: VideoPlan, clips: Sequence[ClipResult]
+    ports: Ports, video: VideoPlan, clips: Sequence[ClipResult], repaired: Callable[[ClipResult], None]
 ) -> Sequence[ClipResult]:
     """Render clips again whose SPS and PPS are not the majority's; `join_clips` refuses what then differs."""
     usual, _ = Counter(clip.parameter_sets_sha256 for clip in clips).most_common(1)[0]
 
     def matching(spec: ClipSpec, clip: ClipResult) -> ClipResult:
-        return clip if clip.parameter_sets_sha256 == usual else render_clip(ports, spec, again=True)
+        if clip.parameter_sets_sha256 == usual:
+            return clip
+        again = render_clip(ports, spec, again=True)
+        repaired(again)
+        return again
 
     return [matching(spec, clip) for spec, clip in zip(video.clips, clips, strict=True)]
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from trivia_render import ENGINE_VERSION
@@ -15,16 +15,16 @@ from trivia_render.errors import (
     TriviaRenderError,
 )
 from trivia_render.models.config import JobConfig
-from trivia_render.models.formats import FormatName
+from trivia_render.models.formats import FORMATS, FormatName
 from trivia_render.models.parse import parse_job_config
-from trivia_render.models.plan import JobPlan, VideoPlan
+from trivia_render.models.plan import Fallback, JobPlan, VideoPlan
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import ClipResult, JobStatus, Manifest, ObjectRef, VideoRecord
 from trivia_render.pipeline.assembly import CONTENT_TYPES, assemble_video
 from trivia_render.pipeline.lease import HeldLease, hold_lease
 from trivia_render.pipeline.plan import make_plan
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.progress import JobStarted
+from trivia_render.pipeline.progress import JobFound, JobStarted
 from trivia_render.pipeline.status import StatusWriter, read_status
 from trivia_render.pipeline.stopwatch import Stopwatch
 from trivia_render.storage import keys
@@ -50,6 +50,8 @@ class JobRun:
         self.warnings = tuple(warnings)
         #: The manifest, where these very videos are published already and whole.
         self.published = published
+        #: Whether this run's own files are named by the manifest.
+        self.committed = False
         self._ports = ports
         self._lease = lease
         self._status = status
@@ -58,6 +60,9 @@ class JobRun:
         self._started_at = ports.now()
         self._rendered = 0
         self._reused = 0
+        self._repairs: list[Fallback] = []
+        self._voice = ports.voice(plan.voice.provider)
+        self._speech_before = self._voice.usage
 
     @property
     def attempt(self) -> int:
@@ -77,7 +82,27 @@ class JobRun:
     def assemble(self, video: VideoPlan, clips: Sequence[ClipResult]) -> VideoRecord:
         """Make one finished video of its clips. Raises LeaseLostError and what `assemble_video` does."""
         self._lease.check()
-        return assemble_video(self._ports, self.plan, video, clips, attempt=self.attempt, clock=self._clock)
+        return assemble_video(
+            self._ports,
+            self.plan,
+            video,
+            clips,
+            attempt=self.attempt,
+            clock=self._clock,
+            repaired=self._note_repair,
+        )
+
+    def _note_repair(self, clip: ClipResult) -> None:
+        self._rendered += 1
+        self._reused = max(0, self._reused - 1)
+        self._repairs.append(
+            Fallback(
+                what="clip",
+                asked=clip.label,
+                used="rendered again",
+                reason="its stream parameters differed from the other clips'",
+            )
+        )
 
     def publish(self, videos: Sequence[VideoRecord]) -> Manifest:
         """Commit the videos by writing the manifest.
@@ -96,12 +121,12 @@ class JobRun:
             )
         except (LeaseLostError, PreconditionFailedError) as error:
             if _read_manifest(self._ports, key)[0] != manifest:
-                self._discard(videos)
                 raise LeaseLostError(
                     f"Attempt {self.attempt} of {self.plan.channel}/{self.plan.job_id} came too late.",
                     remedy="Another run has published or is rendering this job; follow that one.",
                 ) from error
             # The write landed and its answer was lost.
+        self.committed = True
         self._status.update(
             state="completed",
             finished_at=self._ports.now(),
@@ -112,6 +137,7 @@ class JobRun:
     def _manifest(self, videos: Sequence[VideoRecord]) -> Manifest:
         hours = (self._ports.now() - self._started_at).total_seconds() / 3600
         price = self._ports.usd_per_hour
+        seconds, speech = self._clock.seconds, self._speech_done()
         return Manifest(
             channel=self.plan.channel,
             job_id=self.plan.job_id,
@@ -124,9 +150,11 @@ class JobRun:
             strategy="full",
             voice=self.plan.voice,
             language=self.plan.language,
-            fallbacks=self.plan.fallbacks,
+            fallbacks=(*self.plan.fallbacks, *self._repairs, *_speech_fallbacks(speech)),
             videos=tuple(videos),
-            stage_seconds=self._clock.seconds,
+            stage_seconds=seconds,
+            stage_cost_usd=None if price is None else _shares(seconds, hours * price),
+            speech=speech,
             clips_rendered=self._rendered,
             clips_reused=self._reused,
             cost_usd=None if price is None else round(hours * price, 6),
@@ -136,14 +164,41 @@ class JobRun:
             metadata=self.config.metadata,
         )
 
-    def _discard(self, videos: Sequence[VideoRecord]) -> None:
-        for video in videos:
+    def discard(self) -> None:
+        """Delete this attempt's files by their exact names; another's are never touched."""
+        for video in self.plan.videos:
             for name in CONTENT_TYPES:
-                # By the names of this attempt: whatever a record says, another's files are not touched.
                 key = keys.video_key(
                     self.plan.channel, self.plan.job_id, format=video.format, attempt=self.attempt, name=name
                 )
                 self._ports.store.delete(key)
+
+    def _speech_done(self) -> dict[str, int]:
+        now, before = self._voice.usage.model_dump(), self._speech_before.model_dump()
+        return {name: now[name] - before[name] for name in now}
+
+
+def _speech_fallbacks(speech: Mapping[str, int]) -> Iterator[Fallback]:
+    if count := speech.get("unmarked", 0):
+        yield Fallback(
+            what="speech",
+            asked="one request a clip",
+            used="one request a line",
+            reason=f"the voice returned no usable marks for {count} clips",
+        )
+    if count := speech.get("cache_damaged", 0):
+        yield Fallback(
+            what="speech",
+            asked="kept speech",
+            used="spoken again",
+            reason=f"the sound of {count} lines was missing or damaged",
+        )
+
+
+def _shares(seconds: Mapping[str, float], total: float) -> dict[str, float]:
+    """Divide a cost by the seconds of each stage."""
+    whole = sum(seconds.values()) or 1.0
+    return {stage: round(total * part / whole, 8) for stage, part in seconds.items()}
 
 
 def artefacts(video: VideoRecord) -> tuple[ObjectRef, ...]:
@@ -173,9 +228,10 @@ def open_job(
         channel=channel,
         job_id=job_id,
         flow_run_id=flow_run_id,
-        min_attempt=before.attempt + 1 if before else 1,
+        min_attempt=1 + max(before.attempt if before else 0, _last_attempt(ports, channel, job_id)),
     ) as lease:
         now = ports.now()
+        crashed = before is not None and before.state == "running"
         status = StatusWriter(
             ports,
             JobStatus(
@@ -183,7 +239,8 @@ def open_job(
                 job_id=job_id,
                 state="running",
                 attempt=lease.attempt,
-                crashes=before.crashes if before else 0,
+                # The claim proves that a run which still counts as running is dead.
+                crashes=(before.crashes if before else 0) + crashed,
                 worker_id=ports.worker_id,
                 flow_run_id=flow_run_id,
                 created_at=before.created_at if before else now,
@@ -192,17 +249,37 @@ def open_job(
                 manifest_uri=before.manifest_uri if before else None,
             ),
         )
+        run: JobRun | None = None
         try:
-            yield _start(ports, channel, job_id, config, formats, lease=lease, status=status)
+            run = _start(ports, channel, job_id, config, formats, lease=lease, status=status, before=before)
+            yield run
         except LeaseLostError:
             # The status belongs to whoever holds the lease now.
+            _discard_unpublished(run)
             raise
         except Exception as error:
+            _discard_unpublished(run)
             _note_failure(ports, status, error)
             raise
         except BaseException:
+            _discard_unpublished(run)
             status.update(state="pending", error_code="interrupted", error_message="The run was interrupted.")
             raise
+
+
+def _discard_unpublished(run: JobRun | None) -> None:
+    """Delete what a run has put beside the published videos, if it published nothing."""
+    if run is not None and run.published is None and not run.committed:
+        # A store in trouble keeps them: unnamed by any manifest, they are never read.
+        with suppress(StoreError):
+            run.discard()
+
+
+def _last_attempt(ports: Ports, channel: str, job_id: str) -> int:
+    """Return the highest attempt that has files: they outlive status and lease, and are never overwritten."""
+    folder = keys.manifest_key(channel, job_id).removesuffix("manifest.json")
+    parts = (info.key.removeprefix(folder).split("/") for info in ports.store.list(folder))
+    return max((int(part[1]) for part in parts if len(part) == 3 and part[1].isdigit()), default=0)
 
 
 def _start(
@@ -214,12 +291,15 @@ def _start(
     *,
     lease: HeldLease,
     status: StatusWriter,
+    before: JobStatus | None,
 ) -> JobRun:
-    # Written first, so that a job that fails on its config says so too.
-    status.update()
+    if before is None or before.state != "completed":
+        # Written first, so that a job that fails on its config says so too. A completed job stays that
+        # until it is known that something is left to do.
+        status.update()
     parsed, warnings = _config_of(ports, channel, job_id, config)
     if formats is not None:
-        parsed = JobConfig.model_validate(parsed.model_dump() | {"formats": tuple(formats)})
+        parsed = parsed.model_copy(update={"formats": _checked_formats(formats)})
     plan = make_plan(ports, parsed, channel=channel, job_id=job_id)
     key = keys.manifest_key(channel, job_id)
     manifest, generation = _read_manifest(ports, key)
@@ -239,8 +319,7 @@ def _start(
             else {}
         ),
     )
-    if published is None:
-        ports.report(JobStarted(title=plan.title, clips_total=total))
+    ports.report(JobFound(title=plan.title) if published else JobStarted(title=plan.title, clips_total=total))
     return JobRun(
         ports,
         plan=plan,
@@ -251,6 +330,15 @@ def _start(
         published=published,
         manifest_generation=generation,
     )
+
+
+def _checked_formats(formats: Sequence[str]) -> tuple[FormatName, ...]:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise BadInputError(
+            f"`formats` is {list(formats)}.", remedy=f"Name one or more of {', '.join(FORMATS)}."
+        )
+    return tuple(name for name in FORMATS if name in formats)
 
 
 def _config_of(

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from pydantic import ValidationError
+
 from trivia_render.errors import (
     JobConflictError,
     LeaseLostError,
     ObjectMissingError,
     PreconditionFailedError,
-    StoreUnavailableError,
+    StoreError,
 )
 from trivia_render.models.results import Lease
 from trivia_render.pipeline.ports import Ports
@@ -36,6 +38,7 @@ class HeldLease:
         self._lease = lease
         self._generation = generation
         self._lost = False
+        self._trouble = ""
         self._lock = threading.Lock()
 
     @property
@@ -45,12 +48,20 @@ class HeldLease:
 
     def check(self) -> None:
         """Raise LeaseLostError unless this run still holds the job."""
-        with self._lock:
-            if self._lost or self._lease.expires_at <= self._ports.now():
-                raise LeaseLostError(
-                    f"Attempt {self.attempt} no longer holds {self._key}.",
-                    remedy="Another run renders the job now; follow that one.",
-                )
+        if not self._lost and self._expired():
+            # A suspended laptop wakes up with an expired lease that nobody took.
+            self.renew()
+        if self._lost:
+            raise LeaseLostError(
+                f"Attempt {self.attempt} no longer holds {self._key}.",
+                remedy="Another run renders the job now; follow that one.",
+            )
+        if self._expired():
+            raise LeaseLostError(
+                f"Attempt {self.attempt} could not renew {self._key}, and it ran out.",
+                evidence=self._trouble,
+                remedy="Mend the store and run the job again; finished clips are kept.",
+            )
 
     def renew(self) -> None:
         """Extend the lease. A store that does not answer is tried again until the lease runs out."""
@@ -60,9 +71,9 @@ class HeldLease:
                 self._write(lease)
             except PreconditionFailedError:
                 self._lost = True
-            except StoreUnavailableError:
-                # check() notices the expiry if the store stays away.
-                return
+            except StoreError as error:
+                # Tried again at the next turn; check() notices if the lease runs out meanwhile.
+                self._trouble = str(error)
 
     def release(self) -> None:
         """Let the lease run out now. Its attempt stays on record, so that the next one is higher."""
@@ -73,6 +84,12 @@ class HeldLease:
                 self._write(self._lease.model_copy(update={"expires_at": self._ports.now()}))
             except PreconditionFailedError:
                 self._lost = True
+            except StoreError as error:
+                # It runs out by itself within its lifetime.
+                self._trouble = str(error)
+
+    def _expired(self) -> bool:
+        return self._lease.expires_at <= self._ports.now()
 
     def _write(self, lease: Lease) -> None:
         data = lease.model_dump_json(indent=2).encode()
@@ -115,7 +132,7 @@ def _claim(ports: Ports, key: str, *, flow_run_id: str | None, min_attempt: int)
     except ObjectMissingError:
         current, generation = None, 0
     else:
-        current, generation = Lease.model_validate_json(data), info.generation
+        current, generation = _parse(data), info.generation
     if current is not None and _is_alive(current, ports):
         raise JobConflictError(
             f"{key} is held by {current.worker_id} on {current.host} (process {current.pid}, "
@@ -148,6 +165,14 @@ def _claim(ports: Ports, key: str, *, flow_run_id: str | None, min_attempt: int)
                 remedy="Follow that run.",
             ) from None
     return HeldLease(ports, key, lease, info.generation)
+
+
+def _parse(data: bytes) -> Lease | None:
+    """Return the lease; None for one that cannot be read, which holds nobody back and is replaced."""
+    try:
+        return Lease.model_validate_json(data)
+    except ValidationError:
+        return None
 
 
 def _is_alive(lease: Lease, ports: Ports) -> bool:

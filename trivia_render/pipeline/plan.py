@@ -1,10 +1,13 @@
 """From a job config to a plan: every default, name and text resolved, before anything is rendered."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TypeVar
 
 from trivia_render import ENGINE_VERSION
+from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.encode.probe import resolve_encoder
-from trivia_render.errors import TextDoesNotFitError
+from trivia_render.errors import TextDoesNotFitError, TextNotDrawableError
 from trivia_render.models.config import JobConfig, Question
 from trivia_render.models.formats import FormatName, seconds_to_frames
 from trivia_render.models.parse import correct_index, options_of
@@ -24,7 +27,7 @@ from trivia_render.models.plan import (
 from trivia_render.models.theme import Theme, ThemeAsset
 from trivia_render.models.timeline import Line
 from trivia_render.pipeline.assets import import_assets
-from trivia_render.pipeline.ports import Ports
+from trivia_render.pipeline.ports import EncoderRequest, Ports
 from trivia_render.scene.coverage import check_coverage
 from trivia_render.scene.layout import check_fit
 from trivia_render.scene.themes import load_theme
@@ -51,7 +54,7 @@ def make_plan(ports: Ports, config: JobConfig, *, channel: str, job_id: str) -> 
     )
     contents = plan_contents(config, language=voice.language, images=images)
     check_texts(contents, formats=config.formats, theme=theme, language=voice.language)
-    encoder, encoder_fallback = resolve_encoder(ports.encoder, ffmpeg=ports.ffmpeg)
+    encoder, encoder_fallback = _resolve_once(ports.encoder, ports.ffmpeg)
     return plan_job(
         config,
         channel=channel,
@@ -62,6 +65,12 @@ def make_plan(ports: Ports, config: JobConfig, *, channel: str, job_id: str) -> 
         encoder=encoder,
         fallbacks=tuple(fallback for fallback in (voice_fallback, encoder_fallback) if fallback is not None),
     )
+
+
+@cache
+def _resolve_once(requested: EncoderRequest, ffmpeg: Ffmpeg) -> tuple[EncoderSpec, Fallback | None]:
+    """Probe once a process: a job that is planned twice must not get two encoders."""
+    return resolve_encoder(requested, ffmpeg=ffmpeg)
 
 
 def plan_job(
@@ -196,11 +205,17 @@ def check_texts(
 ) -> None:
     """Check that every text can be written and fits every format.
 
-    Raises TextNotDrawableError for the first text with characters that no typeface has, and one
+    Raises one TextNotDrawableError that lists every text with characters that no typeface has, else one
     TextDoesNotFitError that lists every text that is too long.
     """
+    unwritable: list[TextNotDrawableError] = []
     for content in contents:
-        check_coverage(content, theme=theme, language=language)
+        try:
+            check_coverage(content, theme=theme, language=language)
+        except TextNotDrawableError as error:
+            unwritable.append(error)
+    if unwritable:
+        raise _together(unwritable, "cannot be written with the installed typefaces")
     misfits: list[TextDoesNotFitError] = []
     for name in formats:
         for content in contents:
@@ -209,12 +224,16 @@ def check_texts(
             except TextDoesNotFitError as error:
                 misfits.append(error)
     if misfits:
-        raise TextDoesNotFitError(
-            misfits[0].message
-            if len(misfits) == 1
-            else f"{len(misfits)} texts are too long for their place:",
-            evidence=misfits[0].evidence
-            if len(misfits) == 1
-            else "\n".join(f"  {error.message}" for error in misfits),
-            remedy=misfits[0].remedy,
-        )
+        raise _together(misfits, "are too long for their place")
+
+
+E = TypeVar("E", TextDoesNotFitError, TextNotDrawableError)
+
+
+def _together(errors: Sequence[E], what: str) -> E:
+    """Return one error that says all; a single one as it is."""
+    first = errors[0]
+    if len(errors) == 1:
+        return first
+    lines = "\n".join(f"  {error.message}" for error in errors)
+    return type(first)(f"{len(errors)} texts {what}:", evidence=lines, remedy=first.remedy)

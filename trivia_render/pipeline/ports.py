@@ -8,8 +8,9 @@ from typing import Literal
 
 from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.models.plan import Provider
-from trivia_render.models.ports import Store, Voice
+from trivia_render.models.ports import Store
 from trivia_render.pipeline.progress import Report
+from trivia_render.speech.usage import CountingVoice
 
 EncoderRequest = Literal["auto", "h264_nvenc", "libx264"]
 
@@ -20,7 +21,7 @@ class Ports:
 
     store: Store
     work_store: Store
-    voice: Callable[[Provider], Voice]
+    voice: Callable[[Provider], CountingVoice]
     google_credentials: bool
     ffmpeg: Ffmpeg
     encoder: EncoderRequest

@@ -42,7 +42,13 @@ class StageStarted(NamedTuple):
     format: str
 
 
-Event = JobStarted | ClipStarted | ClipAdvanced | ClipFinished | StageStarted
+class JobFound(NamedTuple):
+    """These very videos are published already: nothing is left to do."""
+
+    title: str
+
+
+Event = JobFound | JobStarted | ClipStarted | ClipAdvanced | ClipFinished | StageStarted
 Report = Callable[[Event], None]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trivia_render.errors import JobConflictError, LeaseLostError, PreconditionFailedError
+from trivia_render.errors import JobConflictError, LeaseLostError, PreconditionFailedError, StoreError
 from trivia_render.models.ports import ObjectInfo
 from trivia_render.models.results import Lease
 from trivia_render.pipeline.lease import LIFETIME, hold_lease
@@ -84,9 +84,38 @@ def test_renewing_extends_the_lease(machine: Machine) -> None:
         held.renew()
         machine.clock[0] += LIFETIME - timedelta(seconds=1)
         held.check()
-        machine.clock[0] += timedelta(seconds=1)
-        with pytest.raises(LeaseLostError):
+
+
+def test_a_lease_that_ran_out_and_that_nobody_took_is_renewed(machine: Machine) -> None:
+    with hold(machine) as held:
+        machine.clock[0] = NOON + 10 * LIFETIME
+        held.check()
+        other = Machine(machine.store, worker_id="worker-b", host="host-b", clock=machine.clock)
+        with pytest.raises(JobConflictError), hold(other):
+            pass
+
+
+def test_a_lease_that_cannot_be_renewed_runs_out_and_says_why(tmp_path: Path) -> None:
+    class Full(LocalStore):
+        full = False
+
+        def write(
+            self, key: str, data: bytes, *, content_type: str, if_generation: int | None = None
+        ) -> ObjectInfo:
+            if self.full:
+                raise StoreError("No space left on device.", remedy="Free some.")
+            return super().write(key, data, content_type=content_type, if_generation=if_generation)
+
+    store = Full(tmp_path)
+    machine = Machine(store)
+    with hold(machine) as held:
+        store.full = True
+        held.renew()
+        held.check()
+        machine.clock[0] = NOON + LIFETIME
+        with pytest.raises(LeaseLostError, match="could not renew") as caught:
             held.check()
+        assert "No space left" in str(caught.value)
 
 
 def test_a_claim_whose_answer_was_lost_is_recognised_by_its_owner_token(tmp_path: Path) -> None:

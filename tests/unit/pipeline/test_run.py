@@ -22,6 +22,7 @@ from trivia_render.errors import (
 from trivia_render.models.formats import FORMATS
 from trivia_render.models.ports import Planes
 from trivia_render.models.results import ClipResult, ObjectRef
+from trivia_render.pipeline.clip import render_clip
 from trivia_render.pipeline.job import artefacts, open_job
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import ClipStarted, Event
@@ -161,6 +162,8 @@ def test_a_clip_of_other_stream_parameters_is_rendered_again_and_never_joined(
     again = job.run(soundtrack={"source": "suspense"})
     assert job.rendered == {"q01 1:1"}
     assert again.manifest.videos[0].frames == outcome.manifest.videos[0].frames
+    assert [(f.what, f.asked) for f in again.manifest.fallbacks] == [("clip", "q01 1:1")]
+    assert (again.manifest.clips_rendered, again.manifest.clips_reused) == (1, 2)
 
 
 def test_a_late_run_cannot_publish_and_its_own_files_go(fresh: Job) -> None:
@@ -231,6 +234,57 @@ def test_images_are_taken_into_the_store_by_content_and_shape_the_clip(fresh: Jo
         blue = job.plan.videos[0].clips[1]
     assert red.key != blue.key
     assert len(list(fresh.ports.store.list("assets/"))) == 2
+
+
+def test_a_job_whose_metadata_is_gone_takes_the_next_attempt_and_overwrites_nothing(fresh: Job) -> None:
+    first = fresh.run().manifest
+    for name in ("status", "lease", "config"):
+        fresh.ports.store.delete(f"jobs/quiz/j/{name}.json")
+    again = fresh.run(title="Another").manifest
+    assert again.attempt == first.attempt + 1
+    for manifest in (first, again):
+        assert all(fresh.ports.store.stat(ref.key) for ref in artefacts(manifest.videos[0]))
+
+
+def test_a_run_that_takes_over_from_a_dead_one_counts_its_crash(fresh: Job) -> None:
+    with open_job(fresh.ports, channel="quiz", job_id="j", config=CONFIG):
+        dead, _ = fresh.ports.store.read("jobs/quiz/j/status.json")
+    assert json.loads(dead)["state"] == "running"
+    fresh.ports.store.write("jobs/quiz/j/status.json", dead, content_type="application/json")
+    with open_job(fresh.ports, channel="quiz", job_id="j", config=CONFIG):
+        status = read_status(fresh.ports, channel="quiz", job_id="j")
+    assert status is not None
+    assert status.crashes == 1
+
+
+@pytest.mark.parametrize("name", ["status", "lease"])
+def test_metadata_that_cannot_be_read_holds_no_job_back(fresh: Job, name: str) -> None:
+    fresh.ports.store.write(f"jobs/quiz/j/{name}.json", b"garbage", content_type="application/json")
+    with open_job(fresh.ports, channel="quiz", job_id="j", config=CONFIG) as job:
+        assert job.attempt == 1
+
+
+def test_a_run_that_fails_after_its_first_video_leaves_no_files_of_it(fresh: Job) -> None:
+    with (  # noqa: PT012 - what is raised is ours
+        pytest.raises(ZeroDivisionError),
+        open_job(fresh.ports, channel="quiz", job_id="j", config=CONFIG) as job,
+    ):
+        job.assemble(job.plan.videos[0], [render_clip(fresh.ports, s) for s in job.plan.videos[0].clips])
+        assert list(fresh.ports.store.list("videos/quiz/j/"))
+        raise ZeroDivisionError
+    assert list(fresh.ports.store.list("videos/quiz/j/")) == []
+
+
+def test_a_finished_job_stays_completed_while_it_is_looked_at_again(done: tuple[Job, Outcome]) -> None:
+    job, _ = done
+    job.run()
+    before = read_status(job.ports, channel="quiz", job_id="j")
+    with open_job(job.ports, channel="quiz", job_id="j", config=CONFIG) as run:
+        assert run.published
+        during = read_status(job.ports, channel="quiz", job_id="j")
+    assert before is not None
+    assert during is not None
+    assert before.state == during.state == "completed"
 
 
 def test_config_text_is_kept_as_submitted(fresh: Job) -> None:
