@@ -35,7 +35,7 @@ def resolve_encoder(
     except EncoderUnavailableError as error:
         _encode_a_frame("libx264", ffmpeg)
         return EncoderSpec(name="libx264", build=ffmpeg.build), Fallback(
-            what="encoder", asked="auto", used="libx264", reason=_reason(error)
+            what="encoder", asked="auto", used="libx264", reason=_reason(error.evidence)
         )
     return EncoderSpec(name="h264_nvenc", build=ffmpeg.build), None
 
@@ -52,11 +52,13 @@ def _encode_a_frame(name: EncoderName, ffmpeg: Ffmpeg) -> None:
         # What a hanging encoder did not say, the error's own words tell.
         evidence = error.evidence if not isinstance(error, EncodeStalledError) else f"  {error.message}"
         raise EncoderUnavailableError(
-            f"{name} does not encode on this machine.", evidence=evidence, remedy=_REMEDIES[name]
+            f"{name} does not encode on this machine: {_reason(evidence)}",
+            evidence=evidence,
+            remedy=_REMEDIES[name],
         ) from error
 
 
-def _reason(error: EncoderUnavailableError) -> str:
+def _reason(evidence: str) -> str:
     """Return FFmpeg's first words on the matter, without its component's address."""
-    first = error.evidence.strip().splitlines()[0].strip()
+    first = evidence.strip().splitlines()[0].strip()
     return first.rpartition("] ")[2]

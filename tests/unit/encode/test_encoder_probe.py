@@ -55,7 +55,7 @@ def test_auto_without_nvenc_takes_libx264_and_says_why(stand_in: Callable[[str],
 def test_a_forced_encoder_that_does_not_work_is_an_error_with_ffmpegs_words(
     stand_in: Callable[[str], Ffmpeg],
 ) -> None:
-    with pytest.raises(EncoderUnavailableError) as caught:
+    with pytest.raises(EncoderUnavailableError, match=r"this machine: Cannot load libcuda\.so\.1") as caught:
         resolve_encoder("h264_nvenc", ffmpeg=stand_in(NO_DRIVER))
     assert "Cannot load libcuda.so.1" in caught.value.evidence
     assert "TRIVIA_ENCODER=auto" in caught.value.remedy
