@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
@@ -27,3 +28,9 @@ def end_dead_run(before: JobStatus | None, *, flow_run_id: str) -> None:
         if state is None or not state.is_final():
             message = f"Its process ended without a word. Flow run {flow_run_id} has taken the job over."
             client.set_flow_run_state(dead, Crashed(message=message), force=True)
+            # Its tasks died with it; they would seem to run for ever.
+            for task_run in client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[dead])), limit=200
+            ):
+                if task_run.state is None or not task_run.state.is_final():
+                    client.set_task_run_state(task_run.id, Crashed(message=message), force=True)

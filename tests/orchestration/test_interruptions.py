@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import State
 
 from tests.orchestration.conftest import FirstRun
@@ -45,7 +46,9 @@ def test_after_a_kill_the_next_run_does_only_what_is_missing(home: Path, run_flo
     # Nobody else could have said so: its process had no time to.
     with get_client(sync_client=True) as client:
         dead = client.read_flow_run(killed["flow_run_id"])
+        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[dead.id])))
     assert dead.state.name == "Crashed"
+    assert all(task.state is not None and task.state.is_final() for task in tasks)
     assert str(state.state_details.flow_run_id) in dead.state.message
 
 
