@@ -24,6 +24,8 @@ from trivia_render.errors import EncodeError, EncodeStalledError, ProgramMissing
 #: Standard error that is kept; of more, the end. A loudness reading of an hour of sound stays under it.
 _KEPT_BYTES: Final = 4 << 20
 _EVIDENCE_LINES: Final = 15
+#: All that a pipe of the usual size holds.
+_READ_BYTES: Final = 1 << 16
 #: How often the process is asked whether it still runs while it says nothing.
 _LOOK_SECONDS: Final = 0.5
 _REAP_SECONDS: Final = 10.0
@@ -170,11 +172,12 @@ class WatchedProcess:
     def _collect(self) -> None:
         """Drain until the process has ended and been waited for."""
         while self._process.poll() is None:
-            self._drain()
-            if not self._outputs:
+            if self._outputs:
+                self._drain()
+            else:
                 # It closed both pipes: it is ending, or hides what it does.
                 with contextlib.suppress(TimeoutExpired):
-                    self._process.wait(_LOOK_SECONDS)
+                    self._process.wait(min(_LOOK_SECONDS, self._limit_seconds))
             self._check_progress()
         # What was written just before the end. A grandchild may hold the pipes open, so no wait for EOF.
         self._drain(timeout_seconds=0)
@@ -190,7 +193,10 @@ class WatchedProcess:
         return has_room
 
     def _read(self, descriptor: int) -> None:
-        data = _read_available(descriptor)
+        try:
+            data = os.read(descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return
         if not data:
             self._poll.unregister(descriptor)
             self._outputs.discard(descriptor)
@@ -225,7 +231,7 @@ class WatchedProcess:
                 remedy="Start the job again; finished clips are kept.",
             )
         code = self._process.returncode
-        ended_by = f" (ended by {signal.Signals(-code).name})" if code is not None and code < 0 else ""
+        ended_by = f" (ended by signal {-code}, {signal.strsignal(-code)})" if code and code < 0 else ""
         return EncodeError(
             f"FFmpeg {what}{ended_by} while {self._purpose}; exit code {code}.",
             evidence=self._evidence(),
@@ -261,16 +267,3 @@ def _not_startable(program: Path, purpose: str, why: str) -> ProgramMissingError
 
 def _descriptor(pipe: IO[bytes] | None) -> int:
     return -1 if pipe is None else pipe.fileno()
-
-
-def _read_available(descriptor: int) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        try:
-            part = os.read(descriptor, 1 << 16)
-        except BlockingIOError:
-            break
-        parts.append(part)
-        if len(part) < 1 << 16:
-            break
-    return b"".join(parts)

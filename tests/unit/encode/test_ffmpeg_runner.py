@@ -112,7 +112,7 @@ def test_a_failure_names_purpose_exit_code_and_the_last_lines(program: Program) 
 
 @pytest.mark.usefixtures("no_child_left")
 def test_a_signal_is_named(program: Program) -> None:
-    with pytest.raises(EncodeError, match="ended by SIGSEGV"):
+    with pytest.raises(EncodeError, match="ended by signal 11, Segmentation fault"):
         Ffmpeg(program("kill -SEGV $$"))([], "encoding a clip")
 
 
