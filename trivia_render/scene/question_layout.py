@@ -168,6 +168,8 @@ def _arrangements(name: FormatName, *, with_image: bool) -> Iterator[tuple[_Arra
         for compact, wide in last if name == "9:16" else last[:2]:
             for image in images:
                 columns = (1,) if name == "9:16" or image[0] == "side" else (2, 1)
+                # Short answers to a very long question stand side by side, even in a tall frame.
+                columns = (1, 2) if wide else columns
                 yield tuple(_Arrangement(n, compact, image, words, wide, 0) for n in columns)
 
 
@@ -194,7 +196,7 @@ def _try(
     option_width = even_down((text_area.width - OPTION_GAP * (columns - 1)) // columns)
     widths = (
         _question_width(grid, card_width, wide=arrangement.wide),
-        option_width - _beside_text(grid, theme, columns, compact=arrangement.compact),
+        option_width - _beside_text(grid, theme, compact=arrangement.compact),
     )
 
     @cache
@@ -265,10 +267,10 @@ def _question_width(grid: Grid, card_width: int, *, wide: bool) -> int:
     return min(card_width - 2 * grid.card_pad, most)
 
 
-def _beside_text(grid: Grid, theme: Theme, columns: int, *, compact: bool) -> int:
+def _beside_text(grid: Grid, theme: Theme, *, compact: bool) -> int:
     """Return the width in an option that its text may not take: badge, tick and their air."""
     # An option in the last column may reach beyond what is safe; its text may not.
-    unsafe = max(0, grid.right - grid.safe_right - grid.inset) if columns == 1 else 0
+    unsafe = max(0, grid.right - grid.safe_right - grid.inset)
     if compact:
         # No room is kept for a tick: it takes the letter's place.
         return TIGHT_BADGE + 2 * grid.inset + _badge_gap(grid, theme, compact=True) + unsafe
