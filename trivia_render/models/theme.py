@@ -7,7 +7,7 @@ from pydantic import Field
 from trivia_render.models.base import Model
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", description="A colour as #rrggbb.")]
-Motion = Literal["none", "band", "full"]
+Motion = Literal["none", "band"]
 FontName = Literal["inter", "poppins", "fredoka", "playfair", "space-grotesk"]
 
 
