@@ -9,10 +9,11 @@ from trivia_render.models.theme import Theme
 from trivia_render.scene.colours import RGB, WHITE, contrast, mix, rgb
 from trivia_render.scene.fonts import load_font
 from trivia_render.scene.icons import tick
+from trivia_render.scene.option_parts import TICK_SIZE
 from trivia_render.scene.panels import MARGIN, flat_shape, panel, rounded_mask
 from trivia_render.scene.pictures import cover
 from trivia_render.scene.planes import Box, Tile, to_tile
-from trivia_render.scene.question_layout import TICK_SIZE, QuestionLayout
+from trivia_render.scene.question_layout import QuestionLayout
 from trivia_render.scene.text import SetText, draw_text
 from trivia_render.scene.typography import display_weight
 

@@ -5,7 +5,6 @@ gets the next one (one column of options, a low clock, narrow margins); what doe
 error that names the question.
 """
 
-from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
@@ -13,6 +12,14 @@ from trivia_render.errors import TextDoesNotFitError
 from trivia_render.models.formats import FormatName
 from trivia_render.models.plan import QuestionClip
 from trivia_render.models.theme import Theme
+from trivia_render.scene.arrangements import (
+    CARD_OPTIONS_GAP,
+    OPTION_GAP,
+    Arrangement,
+    arrangements,
+    image_box,
+    room_beside_image,
+)
 from trivia_render.scene.explanation_layout import ExplanationLayout, lay_out_explanation
 from trivia_render.scene.grid import (
     Grid,
@@ -24,6 +31,16 @@ from trivia_render.scene.grid import (
     stage_of,
     text_box,
 )
+from trivia_render.scene.option_parts import (
+    MAX_OPTION_HEIGHT,
+    MIN_OPTION_HEIGHT,
+    TIGHT_BADGE,
+    badge_gap,
+    badge_inset,
+    badge_size,
+    beside_text,
+    end_room,
+)
 from trivia_render.scene.planes import Box
 from trivia_render.scene.text import SetText, TextStyle, set_text
 from trivia_render.scene.typography import (
@@ -34,19 +51,10 @@ from trivia_render.scene.typography import (
     question_style,
 )
 
-CARD_OPTIONS_GAP, OPTION_GAP = 28, 20
-MIN_CARD_HEIGHT, MIN_OPTION_HEIGHT, MAX_OPTION_HEIGHT = 176, 88, 148
-MAX_BADGE = 96
-#: From the badge to the text.
-BADGE_GAP = 24
-#: In the compact arrangement, whatever the option's height.
-TIGHT_BADGE, TIGHT_BADGE_GAP = 60, 16
-TICK_SIZE = 56
+MIN_CARD_HEIGHT = 176
 CLOCK_SIZE = 200
 #: Steps of size between the floor (0) and full size that are tried.
 STEPS = 8
-#: Below this step another arrangement is tried first.
-_COMFORTABLE_STEP = 3
 #: From this step on no other arrangement is tried.
 _GOOD_STEP = 6
 #: Options stay smaller than their question by this, where they grow alone.
@@ -100,14 +108,14 @@ class QuestionLayout(NamedTuple):
     def badge(self, option: Box) -> Box:
         """Return where the letter stands in an option."""
         side = TIGHT_BADGE if self.compact else badge_size(option.height)
-        inset = self.grid.inset if self.compact else _badge_inset(self.grid, option.height)
+        inset = self.grid.inset if self.compact else badge_inset(self.grid, option.height)
         x = option.right - inset - side if self.right_to_left else option.x + inset
         return Box(x, option.y + (option.height - side) // 2, side, side)
 
     def option_room(self, option: Box) -> tuple[int, int]:
         """Return the first column and the width of an option's text."""
         gap = self.badge_gap
-        badge, room = self.badge(option), _end_room(self.grid, self.tick, option.height)
+        badge, room = self.badge(option), end_room(self.grid, self.tick, option.height)
         if self.right_to_left:
             return option.x + room, badge.x - gap - option.x - room
         start = badge.right + gap
@@ -115,25 +123,12 @@ class QuestionLayout(NamedTuple):
         return start, end - start
 
 
-class _Arrangement(NamedTuple):
-    """A way to use the grid. `image` is where it stands and its size across that direction."""
-
-    columns: int
-    compact: bool
-    image: tuple[str, int]
-    words: str
-    #: Whether the question may leave the frame's middle for all the width that is safe.
-    wide: bool
-    #: Smallest step of size that still looks right in it.
-    lowest_step: int
-
-
 @lru_cache(maxsize=256)
 def lay_out_question(
     content: QuestionClip, *, name: FormatName, theme: Theme, language: str
 ) -> QuestionLayout:
     """Choose the most generous arrangement that takes the question. Raises TextDoesNotFitError."""
-    for alternatives in _arrangements(name, with_image=content.image is not None):
+    for alternatives in arrangements(name, with_image=content.image is not None):
         best: tuple[int, QuestionLayout] | None = None
         for arrangement in alternatives:
             found = _try(content, arrangement, name, theme, language)
@@ -153,36 +148,8 @@ def lay_out_question(
     )
 
 
-def _arrangements(name: FormatName, *, with_image: bool) -> Iterator[tuple[_Arrangement, ...]]:
-    """List the ways to lay a question out, the best first; of a tuple the one with the largest type."""
-    images = _image_places(name) if with_image else (("none", 0),)
-    for words in ("whole", "split"):
-        for image in images:
-            # A large image is worth smaller type and the low clock.
-            comfortable = 1 if with_image else _COMFORTABLE_STEP
-            ways = ((False, comfortable), (True, 1)) if with_image else ((False, comfortable),)
-            columns = (1,) if name == "9:16" or image[0] == "side" else (2, 1)
-            for compact, lowest in ways:
-                yield tuple(_Arrangement(n, compact, image, words, False, lowest) for n in columns)  # noqa: FBT003
-        last = ((False, False), (True, False), (True, True))
-        for compact, wide in last if name == "9:16" else last[:2]:
-            for image in images:
-                columns = (1,) if name == "9:16" or image[0] == "side" else (2, 1)
-                # Short answers to a very long question stand side by side, even in a tall frame.
-                columns = (1, 2) if wide else columns
-                yield tuple(_Arrangement(n, compact, image, words, wide, 0) for n in columns)
-
-
-def _image_places(name: FormatName) -> tuple[tuple[str, int], ...]:
-    if name == "16:9":
-        return (("side", 760), ("card", 560), ("card", 420))
-    if name == "9:16":
-        return (("top", 420), ("top", 320), ("top", 220))
-    return (("card", 460), ("top", 290), ("top", 220))
-
-
 def _try(
-    content: QuestionClip, arrangement: _Arrangement, name: FormatName, theme: Theme, language: str
+    content: QuestionClip, arrangement: Arrangement, name: FormatName, theme: Theme, language: str
 ) -> tuple[int, QuestionLayout] | None:
     """Return the layout and the step of size at which all fits, or None where nothing does."""
     grid = grid_of(name, mirrored=is_right_to_left(language))
@@ -191,12 +158,12 @@ def _try(
     # The band's rows end what is drawn above them: a shadow has faded by then.
     above_band = 14 if arrangement.compact else 28
     area = Box(grid.left, top, grid.width, rows[0] - above_band - top)
-    text_area, card_width = _room_beside_image(area, arrangement.image)
+    text_area, card_width = room_beside_image(area, arrangement.image)
     columns = min(arrangement.columns, len(content.options))
     option_width = even_down((text_area.width - OPTION_GAP * (columns - 1)) // columns)
     widths = (
         _question_width(grid, card_width, wide=arrangement.wide),
-        option_width - _beside_text(grid, theme, compact=arrangement.compact),
+        option_width - beside_text(grid, theme, compact=arrangement.compact),
     )
 
     @cache
@@ -232,7 +199,7 @@ def _try(
             asked,
             answers,
             air,
-            _badge_gap(grid, theme, compact=arrangement.compact),
+            badge_gap(grid, theme, compact=arrangement.compact),
         )
 
     for step in range(STEPS, arrangement.lowest_step - 1, -1):
@@ -247,59 +214,10 @@ def _try(
     return None
 
 
-def _room_beside_image(area: Box, image: tuple[str, int]) -> tuple[Box, int]:
-    """Return the area for card and options, and the card's width."""
-    place, size = image
-    if place == "side":
-        width = area.width - size - CARD_OPTIONS_GAP
-        return Box(area.x, area.y, width, area.height), width
-    if place == "card":
-        return area, area.width - size - OPTION_GAP
-    if place == "top":
-        taken = size + OPTION_GAP
-        return Box(area.x, area.y + taken, area.width, area.height - taken), area.width
-    return area, area.width
-
-
 def _question_width(grid: Grid, card_width: int, *, wide: bool) -> int:
     """Return the width for a question; one in the frame's middle keeps to the narrow part of 9:16."""
     most = grid.safe_right - grid.safe_left if wide else grid.narrow
     return min(card_width - 2 * grid.card_pad, most)
-
-
-def _beside_text(grid: Grid, theme: Theme, *, compact: bool) -> int:
-    """Return the width in an option that its text may not take: badge, tick and their air."""
-    # An option in the last column may reach beyond what is safe; its text may not.
-    unsafe = max(0, grid.right - grid.safe_right - grid.inset)
-    if compact:
-        # No room is kept for a tick: it takes the letter's place.
-        return TIGHT_BADGE + 2 * grid.inset + _badge_gap(grid, theme, compact=True) + unsafe
-    start = MAX_BADGE + _badge_inset(grid, MAX_OPTION_HEIGHT) + _badge_gap(grid, theme, compact=False)
-    return start + _end_room(grid, grid.tick, MAX_OPTION_HEIGHT) + unsafe
-
-
-def _badge_gap(grid: Grid, theme: Theme, *, compact: bool) -> int:
-    gap = TIGHT_BADGE_GAP if compact else BADGE_GAP
-    if theme.badge_style != "block":
-        return gap
-    # A block's colour goes as far behind its letter as before it.
-    return gap + (grid.inset if compact else _badge_inset(grid, MAX_OPTION_HEIGHT))
-
-
-def _end_room(grid: Grid, tick: str, option_height: int) -> int:
-    """Return the width that an option's end keeps free."""
-    return grid.inset if tick == "letter" else TICK_SIZE + BADGE_GAP + _badge_inset(grid, option_height)
-
-
-def _badge_inset(grid: Grid, option_height: int) -> int:
-    """Return how far a letter stands from its end of the option: as far as from above, within limits."""
-    height = min(option_height, MAX_OPTION_HEIGHT)
-    return max(grid.inset, (height - badge_size(height)) // 2)
-
-
-def badge_size(option_height: int) -> int:
-    """Return the side of the letter's badge in an option of this height."""
-    return even_down(min(MAX_BADGE, option_height - 2 * 12, option_height * 0.66))
 
 
 def _styled(style: TextStyle, *, compact: bool) -> TextStyle:
@@ -307,7 +225,7 @@ def _styled(style: TextStyle, *, compact: bool) -> TextStyle:
 
 
 def _set(
-    text: str, style: TextStyle, size_px: int, width_px: int, language: str, arrangement: _Arrangement
+    text: str, style: TextStyle, size_px: int, width_px: int, language: str, arrangement: Arrangement
 ) -> SetText | None:
     """Set a text to a width, None where a word is wider and must stay whole."""
     if arrangement.words == "whole" and _widest_word(text, style, language) * size_px > width_px * 100:
@@ -330,7 +248,7 @@ def _widest_word(text: str, style: TextStyle, language: str) -> int:
 
 
 def _place(
-    arrangement: _Arrangement,
+    arrangement: Arrangement,
     grid: Grid,
     name: FormatName,
     area: Box,
@@ -352,7 +270,7 @@ def _place(
     gap, option_gap = (10, 10) if compact else (CARD_OPTIONS_GAP, OPTION_GAP)
     pad, option_pad = (14, 6) if compact else (round(28 + 16 * air), round(12 + 10 * air))
     card_height = max(MIN_CARD_HEIGHT // (2 if compact else 1), even(question.height_px + 2 * pad))
-    if arrangement.image[0] == "card":
+    if arrangement.image.where == "card":
         card_height = max(card_height, 320 if not compact else 240)
     option_height = max(MIN_OPTION_HEIGHT, even(max(t.height_px for t in options) + 2 * option_pad))
     spare = text_area.height - card_height - gap - rows * option_height - (rows - 1) * option_gap
@@ -361,7 +279,7 @@ def _place(
     grown = min(max(0, MAX_OPTION_HEIGHT - option_height), even_down(spare * 0.6 / rows))
     option_height += even_down(grown)
     spare -= rows * even_down(grown)
-    most = even_down(text_area.height * (0.62 if arrangement.image[0] == "none" else 0.8))
+    most = even_down(text_area.height * (0.62 if arrangement.image.where == "none" else 0.8))
     taller = max(0, min(even_down(spare), most - card_height))
     card_height += taller
     spare -= taller
@@ -370,10 +288,10 @@ def _place(
     boxes = _option_boxes(
         len(options), columns, text_area, card.bottom + gap, option_width, option_height, option_gap
     )
-    image = _image_box(arrangement.image, area, card, boxes, grid, frame_size(name)[0] // 2)
+    image = image_box(arrangement.image, area, card, boxes, grid, frame_size(name)[0] // 2)
     if mirrored:
         card, boxes = _mirrored(card, area), tuple(_mirrored(box, area) for box in boxes)
-        if image is not None and arrangement.image[0] != "top":
+        if image is not None and arrangement.image.where != "top":
             image = _mirrored(image, area)
     return QuestionLayout(
         grid=grid,
@@ -403,19 +321,6 @@ def _option_boxes(
             x = area.x + even_down((area.width - width) // 2)
         boxes.append(Box(x, top + row * (height + gap), width, height))
     return tuple(boxes)
-
-
-def _image_box(
-    image: tuple[str, int], area: Box, card: Box, options: tuple[Box, ...], grid: Grid, middle: int
-) -> Box | None:
-    place, size = image
-    if place == "side":
-        return Box(area.right - size, card.y, size, options[-1].bottom - card.y)
-    if place == "card":
-        return Box(area.right - size, card.y, size, card.height)
-    if place == "top":
-        return Box(middle - grid.narrow // 2, card.y - OPTION_GAP - size, grid.narrow, size)
-    return None
 
 
 def _mirrored(box: Box, area: Box) -> Box:
