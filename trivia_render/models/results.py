@@ -115,7 +115,9 @@ class Manifest(Model):
     videos: tuple[VideoRecord, ...]
     stage_seconds: dict[str, float] = Field(description="Wall seconds; of clips side by side, their sum.")
     stage_cost_usd: dict[str, float] | None = Field(description="Each stage's share of `cost_usd`.")
-    speech: dict[str, int] = Field(description="What the voice did for this run: requests, cache hits and so on.")
+    speech: dict[str, int] = Field(
+        description="What the voice did for this run: requests, cache hits and so on."
+    )
     clips_rendered: int
     clips_reused: int
     cost_usd: float | None = Field(description="None where the machine's price is not known.")
