@@ -51,7 +51,7 @@ class Grid(NamedTuple):
 
 
 _WIDE = Grid(96, 1824, 96, 1824, 1728, 34, 64, 124, (848, 1080), (944, 1080), 16, 56, "end")
-_SQUARE = Grid(48, 1032, 56, 1024, 968, 30, 56, 104, (864, 1080), (960, 1080), 16, 40, "end")
+_SQUARE = Grid(48, 1032, 56, 1024, 968, 30, 56, 104, (864, 1080), (960, 1080), 16, 40, "letter")
 #: 9:16 keeps clear of what players draw over it: 200 px at the top, 480 below, 64 left, 160 right.
 _TALL = Grid(36, 1044, 64, 920, 760, 212, 56, 292, (1216, 1440), (1328, 1440), 28, 36, "letter")
 

@@ -17,6 +17,8 @@ _LOGO = (220, 64)
 _LEVELS = {"easy": 1, "medium": 2, "hard": 3}
 #: More questions than this are shown as one bar: segments would be dots.
 _MOST_SEGMENTS = 20
+#: A category is not cut shorter than this.
+_LEAST_CHARACTERS = 8
 
 
 def draw_header(
@@ -117,7 +119,7 @@ def _chip(
     beside = 2 * pad + (icon + 14 if level else 0)
     text = None
     if content.category is not None and room - beside >= 60:
-        text = _fitted_or_shortened(content.category, theme, language, width=room - beside, height=height)
+        text = _category(content.category, theme, language, width=room - beside, height=height)
     if text is None and not level:
         return None
     width = beside + (text.width_px if text else -14)
@@ -139,11 +141,16 @@ def _chip(
     return pill
 
 
-def _fitted_or_shortened(text: str, theme: Theme, language: str, *, width: int, height: int) -> SetText:
-    """Set a category at a readable size; one that is too long for its place ends in an ellipsis."""
+def _category(text: str, theme: Theme, language: str, *, width: int, height: int) -> SetText | None:
+    """Set a category at a readable size; one that is too long for its place ends in an ellipsis.
+
+    None where hardly a word of it would be left.
+    """
     for length in range(len(text), 0, -1):
+        if length < min(len(text), _LEAST_CHARACTERS):
+            break
         shown = text if length == len(text) else f"{text[:length].rstrip()}…"
         found = _fitted(shown, theme, language, width=10_000, height=height, size=32)
         if found.width_px <= width:
             return found
-    return _fitted("…", theme, language, width=10_000, height=height, size=32)
+    return None

@@ -59,6 +59,8 @@ STEPS = 8
 _GOOD_STEP = 6
 #: Options stay smaller than their question by this, where they grow alone.
 _OPTION_TO_QUESTION = 0.8
+#: Options lose at most so many steps of size, less one, where that spares them a line.
+_SHRUNK_FOR_LINES = 5
 
 
 class QuestionLayout(NamedTuple):
@@ -210,8 +212,19 @@ def _try(
             asking, found = next(((k, it) for k in larger if (it := placed(k, step))), (step, found))
             most = _OPTION_TO_QUESTION * _size(QUESTION_SIZES, asking)
             modest = [k for k in larger if _size(OPTION_SIZES, k) <= most]
-            return step, next((it for k in modest if (it := placed(asking, k))), found)
+            answering, found = next(((k, it) for k in modest if (it := placed(asking, k))), (step, found))
+            # A little smaller is better than broken into more lines.
+            fewer = [
+                k
+                for k in range(answering - 1, max(answering - _SHRUNK_FOR_LINES, -1), -1)
+                if _most_lines(options(k)) < _most_lines(options(answering))
+            ]
+            return step, next((it for k in fewer if (it := placed(asking, k))), found)
     return None
+
+
+def _most_lines(texts: tuple[SetText, ...] | None) -> int:
+    return max(len(text.lines) for text in texts or ())
 
 
 def _question_width(grid: Grid, card_width: int, *, wide: bool) -> int:
