@@ -13,7 +13,7 @@ from trivia_render.scene.text import SetText, draw_text, fit_text
 from trivia_render.scene.typography import label_style
 
 _GAP = 28
-_LOGO = (220, 64)
+_LOGO_WIDTH = 220
 _LEVELS = {"easy": 1, "medium": 2, "hard": 3}
 #: More questions than this are shown as one bar: segments would be dots.
 _MOST_SEGMENTS = 20
@@ -34,7 +34,7 @@ def draw_header(
     """Draw the header's row onto an RGBA image."""
     row = _Row(image, box, mirrored=mirrored)
     if logo is not None:
-        row.put_at_end(contain(logo, *_LOGO))
+        row.put_at_end(contain(logo, _LOGO_WIDTH, box.height))
     label = _fitted(content.label, theme, language, width=box.width // 2, height=box.height, size=40)
     track = min(420, max(160, (box.width - label.width_px) // 3), box.width - label.width_px - _GAP)
     if track >= 100:
