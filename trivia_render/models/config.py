@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from trivia_render.models.answers import answer_problems
 from trivia_render.models.base import Model
 from trivia_render.models.formats import FormatName
-from trivia_render.models.theme import Colour, FontName
+from trivia_render.models.theme import THEME_NAMES, Colour, FontName
 
 #: Channel and job ids are part of object names and of URLs.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
@@ -36,8 +36,15 @@ def _visible(text: str) -> str:
     return text
 
 
+def _known_theme(name: str) -> str:
+    if name not in THEME_NAMES:
+        raise PydanticCustomError("theme_unknown", "is no theme")
+    return name
+
+
 def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
+        # `parse.py` reports these itself, beside entries that are no choice, and looks out for this type.
         raise PydanticCustomError("repeated", "names one entry more than once")
     return names
 
@@ -59,7 +66,7 @@ OptionText = Annotated[
 ]
 AssetReference = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
 VoiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
-ThemeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+ThemeName = Annotated[str, AfterValidator(_known_theme), Field(json_schema_extra={"enum": list(THEME_NAMES)})]
 CountdownSeconds = Annotated[int, Field(ge=3, le=30)]
 RevealSeconds = Annotated[Number, Field(ge=1, le=30)]
 ExplanationSeconds = Annotated[Number, Field(ge=1, le=60)]
@@ -89,7 +96,9 @@ class ColourOverrides(Model):
 class ThemeChoice(Model):
     """A theme by name, with what is to differ from it."""
 
-    name: ThemeName = Field(default="aurora", description="One of the names that `trivia themes` lists.")
+    name: ThemeName = Field(
+        default=THEME_NAMES[0], description="One of the names that `trivia themes` lists."
+    )
     colours: ColourOverrides = Field(
         default=ColourOverrides(), description="Colours that replace the theme's own, each as `#rrggbb`."
     )

@@ -7,19 +7,17 @@ from pydantic_core import ErrorDetails
 
 from trivia_render.models.fields import bounds, choices, field_at, fields_at, meaning, nearest
 from trivia_render.models.problems import Location, Problem, error, shown
+from trivia_render.models.theme import THEME_NAMES
 
 _Words = tuple[str, str]
 
 _COLOUR = ("is no colour", "Write a colour as #rrggbb, such as #1a2b3c.")
-_THEME_NAME = ("is no theme name", "`trivia themes` lists the names.")
 _PATTERNS = {
     "channel": (
         "is no id: letters, digits, - and _ only, starting with a letter or digit, 1 to 63 of them",
         "Choose an id such as my-channel.",
     ),
     "tts_voice": ("is no voice name", "Name a voice such as en-US-Neural2-F."),
-    "name": _THEME_NAME,
-    "theme": _THEME_NAME,
 }
 _KINDS = {
     "string_type": "a text in double quotes",
@@ -38,12 +36,13 @@ _NUMERIC = frozenset({"int_type", "int_from_float", "float_type"})
 def explain(details: Sequence[ErrorDetails], *, config: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a problem for each finding about the config, but not for what follows from another one.
 
-    Contradictions between a question's answers are left to `answer_problems`, which places them better.
+    Contradictions between a question's answers and repeated entries of a list are left to `parse.py`, which
+    finds them also where something else is wrong there.
     """
     renamed = _likely_renames(details)
     for detail in details:
         kind, location = detail["type"], detail["loc"]
-        if kind == "answers" or (kind == "missing" and location in renamed.values()):
+        if kind in {"answers", "repeated"} or (kind == "missing" and location in renamed.values()):
             continue  # of a misspelt key, the unknown one is reported and the missing one is not
         if kind == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
             continue  # the list is long enough, but its entries have problems of their own
@@ -136,8 +135,11 @@ def _too_many(detail: ErrorDetails) -> _Words:
     return f"has {length} entries; at most {most} are allowed.", "Remove some."
 
 
-def _repeated(detail: ErrorDetails) -> _Words:
-    return f"names one entry more than once: {shown(detail['input'])}.", "Name each once."
+def _no_theme(detail: ErrorDetails) -> _Words:
+    near = nearest(detail["input"], THEME_NAMES)
+    hint = f"Did you mean {shown(near)}? " if near else ""
+    known = ", ".join(map(shown, THEME_NAMES))
+    return f"{shown(detail['input'])} is no theme name.", f"{hint}`trivia themes` lists them: {known}."
 
 
 def _other(detail: ErrorDetails) -> _Words:
@@ -156,7 +158,7 @@ _WORDS: Mapping[str, Callable[[ErrorDetails], _Words]] = {
     "string_too_long": _too_much_text,
     "too_short": _too_few,
     "too_long": _too_many,
-    "repeated": _repeated,
+    "theme_unknown": _no_theme,
 }
 
 

@@ -12,7 +12,7 @@ from trivia_render.models.answers import answer_problems, correct_index, normal_
 from trivia_render.models.config import JobConfig
 from trivia_render.models.explain import explain
 from trivia_render.models.jsontext import plain, read_json
-from trivia_render.models.problems import MAX_PROBLEMS, Problem, error, shown, warning
+from trivia_render.models.problems import MAX_PROBLEMS, Location, Problem, error, shown, warning
 
 __all__ = ["ParsedConfig", "correct_index", "options_of", "parse_job_config", "parse_jsonl"]
 
@@ -77,6 +77,17 @@ def _contradictions(value: Mapping[str, Any]) -> Iterator[Problem]:
         if isinstance(question, dict):
             for key, message, remedy in answer_problems(question):
                 yield error(("questions", index, key), message, remedy)
+    captions = value.get("captions")
+    yield from _repeats(value.get("formats"), ("formats",))
+    yield from _repeats(
+        captions.get("formats") if isinstance(captions, dict) else None, ("captions", "formats")
+    )
+
+
+def _repeats(entries: object, location: Location) -> Iterator[Problem]:
+    words = [entry for entry in entries if isinstance(entry, str)] if isinstance(entries, list) else []
+    if len(set(words)) < len(words):
+        yield error(location, f"names one entry more than once: {shown(entries)}.", "Name each once.")
 
 
 def _warnings(config: JobConfig, *, surplus: int) -> Iterator[Problem]:

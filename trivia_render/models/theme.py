@@ -8,6 +8,9 @@ from trivia_render.models.base import Model
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", description="A colour as #rrggbb.")]
 Motion = Literal["none", "band"]
+#: The themes of this release, the default first; each is a file in `scene/themes/`. They stand here so
+#: that a config can be checked without them.
+THEME_NAMES = ("aurora", "neon", "paper", "stadium", "sunny")
 FontName = Literal["inter", "poppins", "fredoka", "playfair", "space-grotesk"]
 
 

@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from trivia_render.errors import ConfigInvalidError
 from trivia_render.models.config import JobConfig
 from trivia_render.models.parse import correct_index, options_of, parse_job_config, parse_jsonl
 from trivia_render.models.problems import Problem
+from trivia_render.models.theme import THEME_NAMES
 
 
 def question(**changes: object) -> dict[str, Any]:
@@ -269,6 +271,9 @@ def test_a_syntax_trap_does_not_hide_the_other_problems() -> None:
         ({"formats": ["16:10"]}, "$.formats[0]", 'one of "16:9", "9:16", "1:1"', "Choose one"),
         ({"priority": "hig"}, "$.priority", 'not "hig"', 'Did you mean "high"?'),
         ({"formats": []}, "$.formats", "empty list", "at least 1"),
+        ({"theme": "aurara"}, "$.theme", '"aurara" is no theme name', 'Did you mean "aurora"?'),
+        ({"theme": {"name": "papers"}}, "$.theme.name", "no theme name", 'Did you mean "paper"?'),
+        ({"theme": "nothing-like-it"}, "$.theme", "no theme name", '"aurora", "neon", "paper"'),
         ({"formats": ["1:1", "1:1"]}, "$.formats", "more than once", "once"),
         ({"formats": "16:9"}, "$.formats", "must be a list", 'Write ["16:9"].'),
         ({"captions": {"formats": ["srt", "srt"]}}, "$.captions.formats", "more than once", "once"),
@@ -289,6 +294,29 @@ def test_a_problem_says_what_was_expected_and_what_to_do(
     assert message in problem.message
     assert remedy in problem.remedy
     assert "input" not in problem.message.lower()
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"formats": ["16:10", "1:1", "1:1"]}, "$.formats"),
+        ({"captions": {"formats": ["ass", "srt", "srt"]}}, "$.captions.formats"),
+    ],
+)
+def test_an_unknown_and_a_repeated_entry_of_one_list_are_reported_together(
+    changes: dict[str, Any], path: str
+) -> None:
+    repeated, unknown = problems_of(job(**changes))
+    assert (repeated.path, unknown.path) == (path, f"{path}[0]")
+    assert "more than once" in repeated.message
+    assert "must be one of" in unknown.message
+
+
+def test_the_themes_that_configs_may_name_are_those_that_there_are() -> None:
+    files = resources.files("trivia_render.scene.themes").iterdir()
+    assert sorted(THEME_NAMES) == sorted(
+        file.name.removesuffix(".json") for file in files if file.name.endswith(".json")
+    )
 
 
 @pytest.mark.parametrize(
