@@ -3,7 +3,7 @@ import json
 import pytest
 
 from trivia_render.errors import BadInputError
-from trivia_render.importers import import_questions, to_job_configs
+from trivia_render.importers import SourceFormat, import_questions, to_job_configs
 from trivia_render.importers.detect import detect_format
 from trivia_render.models.config import Question
 from trivia_render.models.parse import parse_job_config
@@ -62,3 +62,17 @@ def test_configs_are_valid_without_a_warning_and_hold_no_defaults() -> None:
 
 def test_no_questions_give_no_configs() -> None:
     assert to_job_configs([], channel="demo", per_video=10) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"#Q Which?\n\0\n^ x\n", id="nul"),
+        pytest.param(bytes(range(1, 256)) * 4, id="controls"),
+        pytest.param("question,answer_a\n".encode("utf-16-le"), id="utf-16 without its mark"),
+    ],
+)
+@pytest.mark.parametrize("format", ["auto", "csv", "opentriviaqa"])
+def test_what_is_no_text_is_refused_as_a_whole(data: bytes, format: SourceFormat) -> None:
+    with pytest.raises(BadInputError, match=r"questions\.bin is no text"):
+        import_questions(data, format=format, source="questions.bin")
