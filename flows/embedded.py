@@ -18,6 +18,8 @@ from pathlib import Path
 from trivia_render.errors import WorkflowServerError
 from trivia_render.settings import load_settings
 
+#: What a server that is there needs to answer a request without work.
+HEALTH_TIMEOUT_SECONDS = 5.0
 #: The first start creates Prefect's database: 10 to 20 s on two slow cores. Later ones take 5.
 START_TIMEOUT_SECONDS = 120.0
 _STOP_TIMEOUT_SECONDS = 15.0
@@ -49,12 +51,16 @@ def start_prefect() -> Callable[[], None]:
     """Keep Prefect quiet, and start a server for this process unless one is configured.
 
     Returns at once with what waits until the server answers and raises WorkflowServerError if it does
-    not; call that before Prefect is imported. The server stores in Prefect's own database, so its runs
-    stay visible to any later server of this user. It ends with this process, however that ends.
+    not, a configured one too; call that before Prefect is imported. The server stores in Prefect's own
+    database, so its runs stay visible to any later server of this user. It ends with this process,
+    however that ends.
     """
     quiet_prefect()
-    if load_settings().prefect_api_url is not None:
-        return lambda: None
+    configured = load_settings().prefect_api_url
+    if configured is not None:
+        return lambda: check_server(configured)
+    # An empty one counts as unset here, but Prefect would take it for an address.
+    os.environ.pop("PREFECT_API_URL", None)
     server = _Server()
     # Runs after Prefect has sent its last events: it hooks in before `atexit` does.
     atexit.register(server.stop)
@@ -65,6 +71,31 @@ def quiet_prefect() -> None:
     """Keep Prefect from printing and from sending anything anywhere, unless the environment asks for it."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+
+
+def check_server(api_url: str) -> None:
+    """Ask the server whether it is well. Raises WorkflowServerError where Prefect could not use it."""
+    # It takes as long to import as a command's help; only runs with Prefect need it.
+    import httpx  # noqa: PLC0415
+
+    url = f"{api_url.rstrip('/')}/health"
+    try:
+        # Nothing secret is sent or believed. Prefect itself checks the certificate, by its own settings.
+        status = httpx.get(url, timeout=HEALTH_TIMEOUT_SECONDS, verify=False).status_code  # noqa: S501
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        evidence = f"  {url}: {error or type(error).__name__}"
+    else:
+        # Prefect Cloud has no such page for a workspace, and a proxy may ask for a password here.
+        cloud = "/workspaces/" in api_url
+        if status < 500 and (status != 404 or cloud):
+            return
+        evidence = f"  {url} answers {status}"
+    raise WorkflowServerError(
+        f"Prefect's server at {api_url} does not answer as one.",
+        evidence=evidence,
+        remedy="Start it, correct PREFECT_API_URL (it ends in /api), unset it to have a server started for "
+        "the run, or render with --direct.",
+    )
 
 
 class _Server:
@@ -91,6 +122,9 @@ class _Server:
     def wait(self) -> None:
         """Wait until it answers, and make it this process's server."""
         if self._next_word() == "configured":
+            from prefect.settings import PREFECT_API_URL  # noqa: PLC0415
+
+            check_server(str(PREFECT_API_URL.value()))
             return
         self._in_use = True
         os.environ["PREFECT_API_URL"] = self._url

@@ -1,6 +1,7 @@
 """The one place that turns settings into adapters. Cloud clients and voices are imported when first used."""
 
 import atexit
+import json
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
-from trivia_render.errors import BadInputError
+from trivia_render.errors import BadInputError, StoreError
 from trivia_render.models.plan import Provider
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.lease import process_exists
@@ -75,17 +76,48 @@ def current_ports() -> Ports:
 
 
 def make_scratch(folder: Path, *, host: str) -> Path:
-    """Make this process's own folder for unfinished files; remove those of dead processes of this host."""
+    """Make this process's own folder for unfinished files; remove those of dead processes of this host.
+
+    Raises StoreError where it cannot be made.
+    """
     mine = re.sub(r"[^A-Za-z0-9_-]", "-", host)
-    folder.mkdir(parents=True, exist_ok=True)
-    for other in folder.glob(f"work-{mine}-*"):
-        pid = other.name.rpartition("-")[2]
-        if pid.isdigit() and not process_exists(int(pid)):
-            shutil.rmtree(other, ignore_errors=True)
     scratch = folder / f"work-{mine}-{os.getpid()}"
-    scratch.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.glob(f"work-{mine}-*"):
+            pid = other.name.rpartition("-")[2]
+            if pid.isdigit() and not process_exists(int(pid)):
+                shutil.rmtree(other, ignore_errors=True)
+        scratch.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} for unfinished work cannot be made: {error.strerror}.",
+            remedy="Set TRIVIA_HOME to a folder that can be written, or free the name.",
+        ) from error
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     return scratch
+
+
+def check_google_credentials(settings: Settings) -> None:
+    """Refuse a GOOGLE_APPLICATION_CREDENTIALS that cannot be credentials. Raises BadInputError.
+
+    Unset is all right. Google itself is not asked.
+    """
+    if settings.google_credentials is None:
+        return
+    file = Path(settings.google_credentials)
+    try:
+        usable = isinstance(json.loads(file.read_bytes()), dict)
+        reason = "which is no JSON object"
+    except OSError as error:
+        usable, reason = False, f"which cannot be read: {error.strerror}"
+    except ValueError:
+        usable, reason = False, "which is not JSON"
+    if not usable:
+        raise BadInputError(
+            f"GOOGLE_APPLICATION_CREDENTIALS is {settings.google_credentials!r}, {reason}.",
+            remedy="Name a service account's key file, or unset it: then the offline voice speaks English.",
+        )
 
 
 def google_credentials_of(settings: Settings) -> bool:
@@ -106,6 +138,7 @@ def _voices(settings: Settings, store: Store, scratch: Path) -> Callable[[Provid
             from trivia_render.speech.offline import OfflineVoice
 
             return CachedVoice(OfflineVoice(), store=store, scratch=scratch)
+        check_google_credentials(settings)
         from trivia_render.speech.google import GoogleVoice
         from trivia_render.speech.rate_limit import FileRateLimit
 

@@ -20,7 +20,7 @@ from trivia_render.models.ports import Store
 from trivia_render.models.timeline import Line
 from trivia_render.settings import Settings, load_settings
 from trivia_render.speech.resolve import resolve_voice
-from trivia_render.wiring import google_credentials_of, make_store
+from trivia_render.wiring import check_google_credentials, google_credentials_of, make_scratch, make_store
 
 #: A ten-minute job with its clips, sound and temporary files stays under this.
 MIN_FREE_BYTES = 2 * 1024**3
@@ -61,7 +61,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _guarded("voice", lambda: _voice(settings))
     yield from _guarded("store", lambda: _store(settings))
     yield _disk(settings)
-    yield _prefect(settings)
+    yield from _guarded("Prefect API", lambda: _prefect(settings))
 
 
 def _guarded(subject: str, look: Callable[[], Finding]) -> Iterator[Finding]:
@@ -129,8 +129,8 @@ def _fonts() -> Finding:
 
 
 def _voice(settings: Settings) -> Finding:
-    google = google_credentials_of(settings)
-    if google:
+    check_google_credentials(settings)
+    if google_credentials_of(settings):
         return Finding("voice", "ok", "Google Cloud Text-to-Speech (credentials are set)", "")
     from trivia_render.speech.offline import OfflineVoice
 
@@ -151,6 +151,7 @@ def _voice(settings: Settings) -> Finding:
 
 def _store(settings: Settings) -> Finding:
     store: Store = make_store(settings)
+    make_scratch(settings.data_folder.absolute() / "tmp", host=settings.host)
     key, content = f"tmp/doctor-{uuid.uuid4().hex}", b"doctor"
     store.write(key, content, content_type="text/plain", if_generation=0)
     try:
@@ -180,17 +181,7 @@ def _prefect(settings: Settings) -> Finding:
             "PREFECT_API_URL is not set: each run starts a server of its own (5 s, the first time up to 20)",
             "`prefect server start` runs one for good; then set PREFECT_API_URL=http://127.0.0.1:4200/api.",
         )
-    import httpx
+    from flows.embedded import check_server
 
-    url = f"{settings.prefect_api_url.rstrip('/')}/health"
-    try:
-        answer = httpx.get(url, timeout=5)
-    except httpx.HTTPError as error:
-        return Finding(
-            "Prefect API", "fail", f"{url}: {error}", "Start the server, or correct PREFECT_API_URL."
-        )
-    if answer.status_code != 200:
-        return Finding(
-            "Prefect API", "fail", f"{url} answers {answer.status_code}", "Look at the server's log."
-        )
+    check_server(settings.prefect_api_url)
     return Finding("Prefect API", "ok", settings.prefect_api_url, "")
