@@ -16,9 +16,12 @@ def _default_worker_id() -> str:
 
 
 class Settings(BaseSettings):
-    """Where things are kept and how much of this machine is used. Every field is one variable."""
+    """Where things are kept and how much of this machine is used. Every field is one variable.
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    A variable that is empty counts as unset.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
     data_folder: Path = Field(
         default=Path(".trivia"),
