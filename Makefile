@@ -76,6 +76,11 @@ load: $(STAMP)-dev ## Many jobs at once
 bench: $(STAMP)-dev ## Measure the cost of a render beside a bare encode
 	@$(BIN)/python -m bench.full_encode
 
+.PHONY: text-fit
+text-fit: $(STAMP)-dev ## Count the questions of DATA=file (JSON lines) that fit their frames
+	@test -n "$(DATA)" || { echo "Say which file: make text-fit DATA=questions.jsonl"; exit 2; }
+	@$(BIN)/python -m bench.text_fit "$(DATA)"
+
 .PHONY: images
 images: $(STAMP)-dev ## Draw the contact sheets of docs/images again
 	@$(BIN)/python -m bench.contact_sheets
