@@ -29,7 +29,7 @@ class FormatOption(StrEnum):
 
 
 def _names(formats: list[FormatOption] | None) -> tuple[FormatName, ...] | None:
-    return tuple(choice.value for choice in formats) if formats else None
+    return tuple(dict.fromkeys(choice.value for choice in formats)) if formats else None
 
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -41,7 +41,7 @@ def render(
     config: Annotated[Path, typer.Argument(help="Job config (JSON); - reads standard input.")],
     *,
     channel: Annotated[str | None, typer.Option(help="Channel; default: the config's.")] = None,
-    job_id: Annotated[str | None, typer.Option(help="Job id; default: the file's name.")] = None,
+    job_id: Annotated[str | None, typer.Option(help="Job id; default: made of the file's name.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Copy the finished files here: a folder, or a name ending in .mp4.")
     ] = None,

@@ -1,5 +1,6 @@
 """Reading what a command is given."""
 
+import hashlib
 import json
 import re
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trivia_render.errors import BadInputError
-from trivia_render.models.config import JobConfig
+from trivia_render.models.config import ID_PATTERN, JobConfig
 from trivia_render.models.parse import parse_job_config
 from trivia_render.models.problems import Problem
 
@@ -43,9 +44,22 @@ def read_config(path: Path) -> tuple[JobConfig, Mapping[str, Any], tuple[Problem
     return config, submitted, warnings
 
 
-def job_id_for(path: Path) -> str:
-    """Return a job id made of the file's name: `ten_questions` for `ten_questions.json`."""
+def check_id(value: str, *, option: str) -> None:
+    """Refuse what cannot be a channel or a job id. Raises BadInputError naming the option."""
+    if not re.fullmatch(ID_PATTERN, value):
+        raise BadInputError(
+            f"{option} {value!r} is no id.",
+            remedy="Give 1 to 63 letters, digits, - and _, starting with a letter or digit.",
+        )
+
+
+def job_id_for(path: Path, submitted: Mapping[str, Any]) -> str:
+    """Return a job id made of the file's name: `ten_questions` for `ten_questions.json`.
+
+    A config from standard input has no name: its content makes the id, so that no other one replaces it.
+    """
     if is_stdin(path):
-        return "stdin"
+        content = json.dumps(submitted, sort_keys=True).encode()
+        return f"stdin-{hashlib.sha256(content).hexdigest()[:12]}"
     cleaned = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-_")[:63]
     return cleaned or "job"

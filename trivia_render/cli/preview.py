@@ -6,6 +6,7 @@ import typer
 
 from trivia_render.cli.console import say
 from trivia_render.cli.inputs import is_stdin, read_config
+from trivia_render.cli.outputs import output_folder, writing
 from trivia_render.models.formats import FORMATS, FormatName
 from trivia_render.models.plan import ClipSpec, EncoderSpec
 from trivia_render.pipeline.assets import import_assets, read_assets
@@ -28,6 +29,7 @@ def run_preview(path: Path, *, out: Path, formats: tuple[FormatName, ...] | None
     config, _, warnings = read_config(path)
     for warning in warnings:
         say(f"warning: {warning}")
+    output_folder(out)
     if formats is not None:
         config = config.model_copy(update={"formats": formats})
     root = Path.cwd() if is_stdin(path) else path.absolute().parent
@@ -53,7 +55,6 @@ def run_preview(path: Path, *, out: Path, formats: tuple[FormatName, ...] | None
         encoder=NO_ENCODER,
         fallbacks=(),
     )
-    out.mkdir(parents=True, exist_ok=True)
     for video in plan.videos:
         for spec in video.clips:
             for file in _write_stills(ports, spec, out):
@@ -69,6 +70,8 @@ def _write_stills(ports: Ports, spec: ClipSpec, out: Path) -> list[Path]:
     files = []
     for number, (stage, frame) in enumerate(stage_stills(spec, timeline), start=1):
         file = out / f"{size.slug}-{name}-{number}-{stage}.png"
-        planes_to_image(scene.frame(frame), width=size.width, height=size.height).save(file)
+        image = planes_to_image(scene.frame(frame), width=size.width, height=size.height)
+        with writing(file):
+            image.save(file)
         files.append(file)
     return files

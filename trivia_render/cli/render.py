@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import typer
 
 from trivia_render.cli.console import print_json, progress, say
-from trivia_render.cli.inputs import is_stdin, job_id_for, read_config
+from trivia_render.cli.inputs import check_id, is_stdin, job_id_for, read_config
+from trivia_render.cli.outputs import output_file, output_folder, writing
 from trivia_render.errors import BadInputError
 from trivia_render.models.config import JobConfig
 from trivia_render.models.formats import FORMATS, FormatName
@@ -19,7 +20,7 @@ from trivia_render.pipeline.plan import make_plan
 from trivia_render.pipeline.ports import EncoderRequest, Ports
 from trivia_render.pipeline.run import render_job
 from trivia_render.settings import Settings, load_settings
-from trivia_render.wiring import make_ports, use_ports
+from trivia_render.wiring import check_google_credentials, make_ports, use_ports
 
 
 class RenderRequest(NamedTuple):
@@ -36,11 +37,19 @@ class RenderRequest(NamedTuple):
 
 def run_render(request: RenderRequest, *, as_json: bool) -> None:
     """Render, publish and say where the files are. Raises what the pipeline raises."""
+    if request.channel is not None:
+        check_id(request.channel, option="--channel")
+    if request.job_id is not None:
+        check_id(request.job_id, option="--job-id")
     parsed, submitted, warnings = read_config(request.config)
-    submitted = {**submitted, "channel": request.channel or parsed.channel}
-    job_id = request.job_id or job_id_for(request.config)
+    job_id = job_id_for(request.config, submitted) if request.job_id is None else request.job_id
+    submitted = {**submitted, "channel": parsed.channel if request.channel is None else request.channel}
     _tell_warnings(warnings, as_json=as_json)
+    if request.out is not None:
+        check_out(request.out, formats=request.formats or parsed.formats)
     settings = load_settings()
+    if parsed.narration.provider in {"auto", "google"}:
+        check_google_credentials(settings)
     if request.encoder is not None:
         settings = settings.model_copy(update={"encoder": request.encoder})
     # Images are looked for beside the config.
@@ -96,23 +105,35 @@ def _render_by_flow(
     return Manifest.model_validate(result)
 
 
-def copy_files(ports: Ports, manifest: Manifest, out: Path) -> list[Path]:
-    """Copy the finished files to `out`: a folder, or the video's own name when it ends in .mp4.
+def check_out(out: Path, *, formats: tuple[FormatName, ...]) -> None:
+    """Make and try `out`: a folder, or the video's own name when it ends in .mp4.
 
-    Raises BadInputError where one name is given for several videos.
+    Raises BadInputError where it cannot be written, and where it is one name for several videos.
     """
-    if out.suffix.lower() != ".mp4":
-        return [
-            _copy(ports, ref.key, out / _file_name(manifest, video, ref.key))
-            for video in manifest.videos
-            for ref in artefacts(video)
-        ]
-    if len(manifest.videos) > 1:
+    if not _names_a_video(out):
+        output_folder(out)
+        return
+    if len(formats) > 1:
         raise BadInputError(
-            f"--out {out} names one file, but the job has {len(manifest.videos)} videos.",
-            remedy="Name a folder.",
+            f"--out {out} names one file, but the job has {len(formats)} videos: {', '.join(formats)}.",
+            remedy="Name a folder, or one --format.",
         )
-    return [_copy(ports, manifest.videos[0].video.key, out)]
+    output_file(out)
+
+
+def copy_files(ports: Ports, manifest: Manifest, out: Path) -> list[Path]:
+    """Copy the finished files to `out`, which `check_out` has passed."""
+    if _names_a_video(out):
+        return [_copy(ports, manifest.videos[0].video.key, out)]
+    return [
+        _copy(ports, ref.key, out / _file_name(manifest, video, ref.key))
+        for video in manifest.videos
+        for ref in artefacts(video)
+    ]
+
+
+def _names_a_video(out: Path) -> bool:
+    return out.suffix.lower() == ".mp4"
 
 
 def _file_name(manifest: Manifest, video: VideoRecord, key: str) -> str:
@@ -121,13 +142,13 @@ def _file_name(manifest: Manifest, video: VideoRecord, key: str) -> str:
 
 
 def _copy(ports: Ports, key: str, target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
-    try:
-        ports.store.download(key, partial)
-        shutil.move(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(target):
+        try:
+            ports.store.download(key, partial)
+            shutil.move(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
     return target
 
 

@@ -11,7 +11,7 @@ from trivia_render.cli.inputs import is_stdin, read_input
 from trivia_render.cli.outcome import BAD_INPUT
 from trivia_render.errors import BadInputError, ConfigInvalidError
 from trivia_render.models.parse import parse_job_config, parse_jsonl
-from trivia_render.models.problems import Problem
+from trivia_render.models.problems import Problem, error
 
 
 class Checked(NamedTuple):
@@ -42,21 +42,44 @@ def _check_file(file: Path) -> Iterator[Checked]:
     source = "standard input" if is_stdin(file) else str(file)
     try:
         data = read_input(file)
-    except BadInputError as error:
-        problem = Problem(severity="error", path="$", message=error.message, remedy=error.remedy)
-        yield Checked(source, (problem,))
+    except BadInputError as refusal:
+        yield Checked(source, (error((), refusal.message, refusal.remedy),))
         return
-    if file.suffix.lower() in {".jsonl", ".ndjson"}:
-        for number, outcome in parse_jsonl(data.splitlines()):
-            problems = outcome.problems if isinstance(outcome, ConfigInvalidError) else outcome[1]
-            yield Checked(f"{source}:{number}", problems)
+    if file.suffix.lower() in {".jsonl", ".ndjson"} or (is_stdin(file) and looks_like_jsonl(data)):
+        yield from _check_lines(data, source=source)
         return
     try:
         _, warnings = parse_job_config(data, source=source)
-    except ConfigInvalidError as error:
-        yield Checked(source, error.problems)
+    except ConfigInvalidError as refusal:
+        yield Checked(source, refusal.problems)
     else:
         yield Checked(source, warnings)
+
+
+def looks_like_jsonl(data: bytes) -> bool:
+    """Tell whether the text is several JSON objects, one a line, rather than one JSON document."""
+    lines = [line.strip() for line in data.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    if len(lines) < 2:
+        return False
+    # One bad line among good ones must not hide that there are lines.
+    first_is_whole = lines[0].startswith(b"{") and lines[0].endswith(b"}")
+    if not first_is_whole and not all(line.startswith(b"{") for line in lines):
+        return False
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _check_lines(data: bytes, *, source: str) -> Iterator[Checked]:
+    empty = True
+    for number, outcome in parse_jsonl(data.splitlines()):
+        empty = False
+        problems = outcome.problems if isinstance(outcome, ConfigInvalidError) else outcome[1]
+        yield Checked(f"{source}:{number}", problems)
+    if empty:
+        yield Checked(source, (error((), "holds no job config.", "Write one job config a line."),))
 
 
 def _print(result: Checked, *, as_json: bool) -> None:
