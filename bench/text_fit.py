@@ -1,6 +1,6 @@
 """How much of a set of real questions the default theme can set, per format. Nothing is drawn.
 
-    python -m bench.text_fit FILE.jsonl [--theme NAME] [--show N]
+    python -m bench.text_fit FILE.jsonl [--theme NAME] [--format 9:16] [--show N]
 
 FILE holds one JSON object a line with `question`, `options` (2 to 4) and `correct_answer`. Rows that
 contradict themselves (an answer that is none of the options) are set all the same: only their
@@ -42,11 +42,12 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--theme", default=ThemeChoice().name, choices=theme_names())
     parser.add_argument("--show", type=int, default=3, metavar="N", help="misfits to print per format")
+    parser.add_argument("--format", action="append", choices=FORMATS, help="all of them, if not given")
     arguments = parser.parse_args()
     theme = load_theme(ThemeChoice(name=arguments.theme))
     rows = list(read_rows(arguments.file))
     print(f"{len(rows)} questions of {arguments.file.name}, theme {theme.name}")
-    for name in FORMATS:
+    for name in arguments.format or FORMATS:
         started = time.process_time()
         misfits = list(misfits_of(rows, name, theme))
         spent = (time.process_time() - started) / max(1, len(rows))
