@@ -13,7 +13,10 @@ from prefect.settings import PREFECT_API_URL
 
 from tests.orchestration.jobs import CHANNEL, CONFIG, JOB, NAME, until
 
+# A test run in the background of a shell starts with SIGINT ignored, and its children would inherit that.
 CODE = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from flows.render_video import render_video
 render_video({CHANNEL!r}, {JOB!r}, {CONFIG!r})
 """
