@@ -10,6 +10,8 @@ BADGE_GAP = 24
 TIGHT_BADGE, TIGHT_BADGE_GAP = 60, 16
 MAX_BADGE = 96
 TICK_SIZE = 56
+#: Air at an option's end, where no tick stands there.
+_LEAST_END = 24
 
 
 def beside_text(grid: Grid, theme: Theme, *, compact: bool) -> int:
@@ -18,7 +20,8 @@ def beside_text(grid: Grid, theme: Theme, *, compact: bool) -> int:
     unsafe = max(0, grid.right - grid.safe_right - grid.inset)
     if compact:
         # No room is kept for a tick: it takes the letter's place.
-        return TIGHT_BADGE + 2 * grid.inset + badge_gap(grid, theme, compact=True) + unsafe
+        end = end_room(grid, "letter", MIN_OPTION_HEIGHT)
+        return TIGHT_BADGE + grid.inset + badge_gap(grid, theme, compact=True) + end + unsafe
     start = MAX_BADGE + badge_inset(grid, MAX_OPTION_HEIGHT) + badge_gap(grid, theme, compact=False)
     return start + end_room(grid, grid.tick, MAX_OPTION_HEIGHT) + unsafe
 
@@ -34,7 +37,9 @@ def badge_gap(grid: Grid, theme: Theme, *, compact: bool) -> int:
 
 def end_room(grid: Grid, tick: str, option_height: int) -> int:
     """Return the width that an option's end keeps free."""
-    return grid.inset if tick == "letter" else TICK_SIZE + BADGE_GAP + badge_inset(grid, option_height)
+    if tick == "letter":
+        return max(grid.inset, _LEAST_END)
+    return TICK_SIZE + BADGE_GAP + badge_inset(grid, option_height)
 
 
 def badge_inset(grid: Grid, option_height: int) -> int:
