@@ -5,12 +5,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.orchestration.conftest import FirstRun
 from tests.orchestration.jobs import CHANNEL, JOB, LABELS, NAME
+from trivia_render.errors import WorkflowServerError
 
 
 def python(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -107,19 +111,54 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return commands
 
 
+class Health(BaseHTTPRequestHandler):
+    """Answers as the page of a Prefect server that says whether it is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/api/health" else 404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The address of a server that answers."""
+    with HTTPServer(("127.0.0.1", 0), Health) as listening:
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+        thread.join()
+
+
 def test_no_server_is_started_beside_a_configured_one(
-    started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    started: list[list[str]], server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows.embedded import prepare_prefect
 
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    monkeypatch.setenv("PREFECT_API_URL", f"{server}/api")
     prepare_prefect()
     assert started == []
 
 
-def test_a_server_named_in_a_prefect_profile_is_used(environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("path", ["/elsewhere", ":no-port/api"])
+def test_a_configured_address_without_a_prefect_server_is_refused(
+    path: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.embedded import prepare_prefect
+
+    monkeypatch.setenv("PREFECT_API_URL", f"{server}{path}")
+    with pytest.raises(WorkflowServerError) as caught:
+        prepare_prefect()
+    assert "PREFECT_API_URL" in caught.value.remedy
+
+
+def test_a_server_named_in_a_prefect_profile_is_used(environment: dict[str, str], server: str) -> None:
     profiles = Path(environment["PREFECT_HOME"], "profiles.toml")
-    profiles.write_text('active = "ours"\n[profiles.ours]\nPREFECT_API_URL = "http://127.0.0.1:4200/api"\n')
+    profiles.write_text(f'active = "ours"\n[profiles.ours]\nPREFECT_API_URL = "{server}/api"\n')
     code = """
 from flows.embedded import prepare_prefect
 prepare_prefect()
@@ -127,7 +166,7 @@ from prefect.settings import PREFECT_API_URL
 print(PREFECT_API_URL.value())
 """
     done = python(code, environment)
-    assert (done.stderr, done.stdout) == ("", "http://127.0.0.1:4200/api\n")
+    assert (done.stderr, done.stdout) == ("", f"{server}/api\n")
 
 
 def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
