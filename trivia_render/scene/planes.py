@@ -138,7 +138,7 @@ def blend_tile(
     seen = box if clip is None else box.within(clip)
     if seen.width <= 0 or seen.height <= 0 or opacity <= 0:
         return
-    table = None if opacity >= 1.0 else [round(value * opacity) for value in range(256)]
+    table = None if opacity >= 1.0 else _faded(opacity)
     for surface, picture, step in zip(surfaces(target), (tile.y, tile.u, tile.v), (1, 2, 2), strict=True):
         mask = tile.alpha if step == 1 else tile.alpha_half
         if seen != box:
@@ -148,6 +148,13 @@ def blend_tile(
         if table is not None:
             mask = mask.point(table)
         surface.paste(picture, (seen.x // step, seen.y // step), mask)
+
+
+# The opacities of entrances and fades are few, and the same in every clip.
+@lru_cache(maxsize=128)
+def _faded(opacity: float) -> list[int]:
+    """Return the table of alpha values at an opacity. Not to be changed."""
+    return [round(value * opacity) for value in range(256)]
 
 
 def cross_fade(target: Views, first: Views, second: Views, box: Box, *, share: float) -> None:
