@@ -9,12 +9,11 @@ from trivia_render.cli.inputs import is_stdin, read_config
 from trivia_render.cli.outputs import output_folder, writing
 from trivia_render.models.formats import FORMATS, FormatName
 from trivia_render.models.plan import ClipSpec, EncoderSpec
-from trivia_render.pipeline.assets import import_assets, read_assets
-from trivia_render.pipeline.plan import check_texts, plan_contents, plan_job
+from trivia_render.pipeline.assets import read_assets
+from trivia_render.pipeline.plan import plan_job, plan_pictures
 from trivia_render.pipeline.ports import Ports
 from trivia_render.scene.compose import open_scene
 from trivia_render.scene.stills import planes_to_image, stage_stills
-from trivia_render.scene.themes import load_theme
 from trivia_render.scene.timeline import build_timeline
 from trivia_render.settings import load_settings
 from trivia_render.speech.resolve import resolve_voice
@@ -37,14 +36,7 @@ def run_preview(path: Path, *, out: Path, formats: tuple[FormatName, ...] | None
     voice, _ = resolve_voice(
         requested=config.tts_voice, speed=config.tts_speed, provider="none", google_credentials=False
     )
-    images = import_assets(config, ports)
-    theme = load_theme(
-        config.theme,
-        background_image=images.get(config.theme.background_image or ""),
-        logo=images.get(config.theme.logo or ""),
-    )
-    contents = plan_contents(config, language=voice.language, images=images)
-    check_texts(contents, formats=config.formats, theme=theme, language=voice.language)
+    theme, contents = plan_pictures(ports, config, language=voice.language)
     plan = plan_job(
         config,
         channel=config.channel,

@@ -46,14 +46,7 @@ def make_plan(ports: Ports, config: JobConfig, *, channel: str, job_id: str) -> 
         provider=config.narration.provider,
         google_credentials=ports.google_credentials,
     )
-    images = import_assets(config, ports)
-    theme = load_theme(
-        config.theme,
-        background_image=images.get(config.theme.background_image or ""),
-        logo=images.get(config.theme.logo or ""),
-    )
-    contents = plan_contents(config, language=voice.language, images=images)
-    check_texts(contents, formats=config.formats, theme=theme, language=voice.language)
+    theme, contents = plan_pictures(ports, config, language=voice.language)
     encoder, encoder_fallback = _resolve_once(ports.encoder, ports.ffmpeg)
     return plan_job(
         config,
@@ -65,6 +58,22 @@ def make_plan(ports: Ports, config: JobConfig, *, channel: str, job_id: str) -> 
         encoder=encoder,
         fallbacks=tuple(fallback for fallback in (voice_fallback, encoder_fallback) if fallback is not None),
     )
+
+
+def plan_pictures(ports: Ports, config: JobConfig, *, language: str) -> tuple[Theme, tuple[ClipContent, ...]]:
+    """Take the images into the store, and return the theme and the clips' contents, checked.
+
+    Raises ThemeInvalidError, AssetInvalidError, TextNotDrawableError, TextDoesNotFitError.
+    """
+    images = import_assets(config, ports)
+    theme = load_theme(
+        config.theme,
+        background_image=images.get(config.theme.background_image or ""),
+        logo=images.get(config.theme.logo or ""),
+    )
+    contents = plan_contents(config, language=language, images=images)
+    check_texts(contents, formats=config.formats, theme=theme, language=language)
+    return theme, contents
 
 
 @cache
