@@ -1,24 +1,27 @@
 """Render one job's videos and publish them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from tasks.artifacts import show_manifest
 from tasks.assemble_video import assemble_video
+from tasks.hooks import tell_crash, tell_end
+from tasks.pool_run import pool_run
 from tasks.publish_job import publish_job
 from tasks.quoting import quoted
 from tasks.render_clips import render_clips
 from tasks.takeover import end_dead_run
 from trivia_render.models.formats import FormatName
-from trivia_render.pipeline.job import open_job
+from trivia_render.pipeline.claim import open_job
 from trivia_render.pipeline.status import read_status
 from trivia_render.wiring import current_ports
 
 
 @flow(
-    name="render_video",
+    name="render-video",
     flow_run_name="{channel}/{job_id}",
     # Tasks are retried, the flow never: a run that was tried again by its flow cannot be rescheduled.
     retries=0,
@@ -26,36 +29,46 @@ from trivia_render.wiring import current_ports
     persist_result=False,
     # Prefect stores a failed run's exception in any case, by default as a pickle.
     result_serializer="json",
+    on_failure=[tell_end],
+    on_cancellation=[tell_end],
+    on_crashed=[tell_crash],
 )
 def render_video(
-    channel: str,
-    job_id: str,
-    config: dict[str, Any] | None = None,
-    formats: list[FormatName] | None = None,
+    channel: Annotated[str, Field(description="The channel; the config's own must be the same.")],
+    job_id: Annotated[str, Field(description="The job. Letters, digits, - and _.")],
+    config: Annotated[
+        dict[str, Any] | None,
+        Field(description="The job config. Left out: the one that was submitted under this job id."),
+    ] = None,
+    formats: Annotated[
+        list[FormatName] | None,
+        Field(description="Frame formats in place of the config's own."),
+    ] = None,
 ) -> dict[str, Any]:
-    """Render what the store does not have yet, publish, and return the `Manifest` as JSON.
+    """Render one job's videos and publish them. What the store has already is not made again.
 
-    `config` None: the job's stored config is used. `formats` replaces the config's own.
+    Returns the job's manifest. Start it twice, and the second run finds the work done.
     """
-    ports = current_ports()
-    job, this_run = f"{channel}/{job_id}", flow_run.id
-    before = read_status(ports, channel=channel, job_id=job_id)
-    with open_job(
-        ports, channel=channel, job_id=job_id, config=config, formats=formats, flow_run_id=this_run
-    ) as run:
-        end_dead_run(before, flow_run_id=this_run)
-        manifest = run.published
-        if manifest is None:
-            clips = render_clips(run, ports=ports, job=job)
-            videos = [
-                assemble_video(
-                    quoted(video),
-                    clips=quoted([clips[spec.key] for spec in video.clips]),
-                    run=quoted(run),
-                    job=job,
-                )
-                for video in run.plan.videos
-            ]
-            manifest = publish_job(quoted(videos), run=quoted(run), job=job)
-    show_manifest(manifest, store=ports.store, warnings=run.warnings)
-    return manifest.model_dump(mode="json")
+    with pool_run():
+        ports = current_ports()
+        job, this_run = f"{channel}/{job_id}", flow_run.id
+        before = read_status(ports, channel=channel, job_id=job_id)
+        with open_job(
+            ports, channel=channel, job_id=job_id, config=config, formats=formats, flow_run_id=this_run
+        ) as run:
+            end_dead_run(before, flow_run_id=this_run)
+            manifest = run.published
+            if manifest is None:
+                clips = render_clips(run, ports=ports, job=job)
+                videos = [
+                    assemble_video(
+                        quoted(video),
+                        clips=quoted([clips[spec.key] for spec in video.clips]),
+                        run=quoted(run),
+                        job=job,
+                    )
+                    for video in run.plan.videos
+                ]
+                manifest = publish_job(quoted(videos), run=quoted(run), job=job)
+        show_manifest(manifest, store=ports.store, warnings=run.warnings)
+        return manifest.model_dump(mode="json")

@@ -7,7 +7,7 @@ bury the list of keyed artifacts.
 import base64
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -24,6 +24,7 @@ from prefect.artifacts import (
 from trivia_render.models.ports import Store
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import Manifest, VideoRecord
+from trivia_render.pipeline.shard import JobOutcome, summary
 
 _UPDATE_SECONDS = 2.0
 _PREVIEW_SIZE = (320, 320)
@@ -57,6 +58,12 @@ def show_manifest(manifest: Manifest, *, store: Store, warnings: Sequence[Proble
         )
         create_image_artifact(_picture(store, video), description=f"{job} {video.format}: thumbnail")
     create_table_artifact(summary_rows(manifest, warnings), description=f"{job}: summary")
+
+
+def show_shard(outcomes: Mapping[str, JobOutcome]) -> None:
+    """Show what became of each job of a shard."""
+    rows = [{"job": job, "outcome": outcome} for job, outcome in outcomes.items()]
+    create_table_artifact(rows, description=summary(outcomes))
 
 
 def summary_rows(manifest: Manifest, warnings: Sequence[Problem]) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.context import TaskRunContext
 
+from tasks.results import PLAIN_JSON
 from tasks.retries import RETRIES, RETRY_DELAYS, RETRY_JITTER, can_help
 from trivia_render.models.plan import ClipSpec
 from trivia_render.pipeline import clip
@@ -29,8 +30,7 @@ def _cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:  # n
     # A day less than the clips themselves are kept.
     cache_expiration=timedelta(days=6),
     persist_result=True,
-    # Never pickled: whoever could write a pickle into the results could run code here.
-    result_serializer="json",
+    result_serializer=PLAIN_JSON,
 )
 def render_clip(spec: ClipSpec, *, ports: Ports, job: str) -> dict[str, Any]:  # noqa: ARG001 - in the name
     """Render the clip unless the store has it; return its `ClipResult` as JSON."""

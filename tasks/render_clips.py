@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable
 from concurrent.futures import wait
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +14,13 @@ from prefect.tasks import Task
 from tasks.artifacts import Progress
 from tasks.quoting import quoted
 from tasks.render_clip import render_clip
+from tasks.results import results_in
 from tasks.retries import can_help
 from trivia_render.models.results import ClipResult
 from trivia_render.pipeline.clip import find_clip
 from trivia_render.pipeline.job import JobRun
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import ClipFinished
-from trivia_render.storage import keys
 
 
 def render_clips(run: JobRun, *, ports: Ports, job: str) -> dict[str, ClipResult]:
@@ -41,13 +40,12 @@ def render_clips(run: JobRun, *, ports: Ports, job: str) -> dict[str, ClipResult
     # A runner of our own: it is sized by the settings at run time, and its threads have ended when this
     # block does, while the job is still claimed.
     runner: ThreadPoolTaskRunner[dict[str, Any]] = ThreadPoolTaskRunner(max_workers=ports.parallel_clips)
-    with runner:
+    with results_in(ports.work_store), runner:
         futures: list[PrefectConcurrentFuture[dict[str, Any]]] = []
         clip_keys: dict[UUID, str] = {}
         try:
             for key, spec in specs.items():
                 task = render_clip.with_options(
-                    result_storage=_result_folder(ports),
                     refresh_cache=whole[key] is None,
                     retry_condition_fn=can_help_unless_stopping,
                 )
@@ -79,7 +77,3 @@ def _end(futures: Iterable[PrefectConcurrentFuture[dict[str, Any]]], ports: Port
     # More than once: a clip may be on its way to FFmpeg just now.
     while wait(waited_for, timeout=0.1).not_done:
         ports.ffmpeg.cancel()
-
-
-def _result_folder(ports: Ports) -> Path:
-    return Path(ports.work_store.uri(keys.RESULTS_PREFIX.rstrip("/")))

@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     atexit.register(shutil.rmtree, prefect_home, ignore_errors=True)
     os.environ["PREFECT_HOME"] = prefect_home
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    # Encodes of other test runs on this machine take no slots from this one's, nor does one that hangs.
+    os.environ["TRIVIA_SLOTS_FOLDER"] = str(Path(prefect_home, "slots"))
     # The same examples at every run: a red test is the change's doing, not luck's.
     settings.register_profile("house", derandomize=True, deadline=None, database=None)
     settings.load_profile("house")

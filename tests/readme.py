@@ -18,6 +18,7 @@ README = Path(__file__).parents[1] / "README.md"
 _MACHINE_DEFAULTS = {
     "WORKER_ID": "`worker-` and the process id",
     "TRIVIA_PARALLEL_CLIPS": "number of cores",
+    "TRIVIA_SLOTS_FOLDER": "`trivia-slots-` and the user's number, in the temporary folder",
     "CLOUDSDK_CONFIG": "`~/.config/gcloud`",
     "TRIVIA_HOST": "host name",
 }

@@ -98,6 +98,30 @@ class JobConflictError(BadInputError):
     code = "job_conflict"
 
 
+class JobHeldError(JobConflictError):
+    """Another live run renders the job just now."""
+
+    code = "job_held"
+
+
+class CrashLimitError(TriviaRenderError):
+    """A job's runs died so often that it is not tried again."""
+
+    code = "crash_limit"
+
+
+class JobCancelledError(TriviaRenderError):
+    """An operator has cancelled the job."""
+
+    code = "cancelled"
+
+
+class JobUnknownError(BadInputError):
+    """The store knows no job of this channel and id."""
+
+    code = "job_unknown"
+
+
 class SpeechError(TriviaRenderError):
     """A voice did not produce speech."""
 

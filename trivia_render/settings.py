@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,10 @@ from trivia_render.errors import BadInputError
 
 def _default_worker_id() -> str:
     return f"worker-{os.getpid()}"
+
+
+def _default_slots_folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"trivia-slots-{os.getuid()}"
 
 
 class Settings(BaseSettings):
@@ -45,7 +50,7 @@ class Settings(BaseSettings):
         default_factory=_default_worker_id,
         validation_alias="WORKER_ID",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
-        description="Name of this worker in status and manifest.",
+        description="This worker's name in status and manifest. On Google Cloud `trivia worker` takes the machine's.",
     )
     encoder: Literal["auto", "h264_nvenc", "libx264"] = Field(
         default="auto",
@@ -63,6 +68,28 @@ class Settings(BaseSettings):
         le=64,
         validation_alias="TRIVIA_PARALLEL_CLIPS",
         description="Clips rendered at once; default: one a core.",
+    )
+    encodes_per_gpu: int = Field(
+        default=3,
+        ge=1,
+        le=16,
+        validation_alias="TRIVIA_ENCODES_PER_GPU",
+        description="NVENC encodes at once on each GPU, over all processes of the machine.",
+    )
+    slots_folder: Path = Field(
+        default_factory=_default_slots_folder,
+        validation_alias="TRIVIA_SLOTS_FOLDER",
+        description="Folder of the encoding slots' locks; the same for all processes of the machine.",
+    )
+    visible_gpus: str | None = Field(
+        default=None,
+        validation_alias="CUDA_VISIBLE_DEVICES",
+        description="GPUs to encode on, as CUDA reads it; unset: all.",
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        validation_alias="TRIVIA_LOG_FORMAT",
+        description="Log lines: auto takes text on a terminal, else JSON for Cloud Logging.",
     )
     encode_stall_seconds: float = Field(
         default=60.0,
@@ -91,6 +118,36 @@ class Settings(BaseSettings):
         ge=0,
         validation_alias="TRIVIA_USD_PER_HOUR",
         description="This machine's price, for the cost in the manifest.",
+    )
+    max_crashes: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        validation_alias="TRIVIA_MAX_CRASHES",
+        description="A job is failed once so many of its runs died; announced preemptions don't count.",
+    )
+    worker_lost_seconds: float = Field(
+        default=35.0,
+        gt=0,
+        validation_alias="TRIVIA_WORKER_LOST_SECONDS",
+        description="A worker that has sent no heartbeat for so long is taken for lost.",
+    )
+    worker_heartbeat_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        validation_alias="TRIVIA_WORKER_HEARTBEAT_SECONDS",
+        description="How often a worker sends its heartbeat to Prefect.",
+    )
+    requeue_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        validation_alias="TRIVIA_REQUEUE_SECONDS",
+        description="How long a run waits whose process crashed, or whose job another run holds.",
+    )
+    metadata_host: str | None = Field(
+        default=None,
+        validation_alias="GCE_METADATA_HOST",
+        description="Metadata server of a Google Cloud machine; unset: looked for on such machines.",
     )
     prefect_api_url: str | None = Field(
         default=None,

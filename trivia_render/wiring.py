@@ -2,19 +2,25 @@
 
 import atexit
 import json
+import logging
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
+from trivia_render.encode.gpus import find_gpus
+from trivia_render.encode.slots import EncodingSlots, usable_cores
 from trivia_render.errors import BadInputError, StoreError
 from trivia_render.models.plan import Provider
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.lease import process_exists
+from trivia_render.pipeline.log_report import LogReport
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import Report, silent
 from trivia_render.settings import Settings, load_settings
@@ -22,16 +28,39 @@ from trivia_render.speech.cache import CachedVoice
 from trivia_render.speech.resolve import google_credentials_present
 from trivia_render.speech.usage import CountingVoice
 from trivia_render.storage.local import LocalStore
+from trivia_render.telemetry.logs import make_formatter
+
+
+class Stores(NamedTuple):
+    """Where things are kept: what lasts, and what can be made again. Often one store."""
+
+    store: Store
+    work_store: Store
+
+
+def make_stores(settings: Settings) -> Stores:
+    """Return the stores that the settings name: the local folder, or the buckets."""
+    if settings.gcs_bucket is None:
+        if settings.work_bucket is not None:
+            raise BadInputError(
+                f"TRIVIA_WORK_BUCKET is {settings.work_bucket!r}, but GCS_BUCKET is not set.",
+                remedy="Set GCS_BUCKET too, or unset both to keep the work in a local folder.",
+            )
+        local = LocalStore(settings.data_folder.absolute())
+        return Stores(local, local)
+    from trivia_render.storage.gcs import GcsStore, make_client
+
+    # One client, made at first use: it finds its credentials then.
+    client = cache(lambda: make_client(settings.project_id))
+    store = GcsStore(settings.gcs_bucket, client=client)
+    if settings.work_bucket in {None, settings.gcs_bucket}:
+        return Stores(store, store)
+    return Stores(store, GcsStore(settings.work_bucket, client=client))
 
 
 def make_store(settings: Settings) -> Store:
-    """Return the store that the settings name: the local folder."""
-    if settings.gcs_bucket is not None:
-        raise BadInputError(
-            f"GCS_BUCKET is {settings.gcs_bucket!r}, but this release keeps its work in a local folder.",
-            remedy="Unset GCS_BUCKET; TRIVIA_HOME names the folder.",
-        )
-    return LocalStore(settings.data_folder.absolute())
+    """Return the store of jobs, speech and videos."""
+    return make_stores(settings).store
 
 
 def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path | None = None) -> Ports:
@@ -39,14 +68,20 @@ def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path 
 
     Raises ProgramMissingError, BadInputError, StoreError.
     """
-    store = make_store(settings)
+    store, work_store = make_stores(settings)
     scratch = make_scratch(settings.data_folder.absolute() / "tmp", host=settings.host)
     return Ports(
         store=store,
-        work_store=store,
+        work_store=work_store,
         voice=_voices(settings, store, scratch),
         google_credentials=google_credentials_of(settings),
         ffmpeg=Ffmpeg(find_ffmpeg(settings.ffmpeg), stall_timeout_seconds=settings.encode_stall_seconds),
+        slots=EncodingSlots(
+            settings.slots_folder,
+            gpus=lambda: find_gpus(visible=settings.visible_gpus),
+            per_gpu=settings.encodes_per_gpu,
+            cores=usable_cores(),
+        ),
         encoder=settings.encoder,
         scratch=scratch,
         asset_root=asset_root or Path.cwd(),
@@ -55,9 +90,32 @@ def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path 
         pid=os.getpid(),
         parallel_clips=settings.parallel_clips,
         usd_per_hour=settings.usd_per_hour,
+        max_crashes=settings.max_crashes,
         now=lambda: datetime.now(UTC),
         report=report,
     )
+
+
+def make_log_formatter() -> logging.Formatter:
+    """Return the formatter of this process's log lines, as TRIVIA_LOG_FORMAT says.
+
+    `deployments/logging.yml` names it. Never raises: Prefect would go on without any log. What is wrong with
+    the environment, whatever needs the settings says itself.
+    """
+    try:
+        return make_formatter(load_settings().log_format)
+    except BadInputError:
+        return make_formatter("auto")
+
+
+def log_to_stdout() -> None:
+    """Print this program's own log lines, from INFO on, on standard output."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(make_log_formatter())
+    logger = logging.getLogger("trivia_render")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 _current: list[Ports] = []
@@ -71,7 +129,7 @@ def use_ports(ports: Ports) -> None:
 def current_ports() -> Ports:
     """Return this process's ports, made from the environment at first use."""
     if not _current:
-        use_ports(make_ports(load_settings()))
+        use_ports(make_ports(load_settings(), report=LogReport()))
     return _current[0]
 
 

@@ -263,6 +263,7 @@ def processes() -> ProcessPoolExecutor:
     )
 
 
+@pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize("name", sorted(STORES))
 def test_processes_that_race_never_both_win_nor_lose_nor_tear_a_write(
     name: str, tmp_path: Path, processes: ProcessPoolExecutor

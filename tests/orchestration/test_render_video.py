@@ -154,9 +154,11 @@ def test_a_config_with_problems_fails_the_run_and_the_job_with_all_of_them(
         state.result()
     told = status(bench)
     assert (told["state"], told["error_code"]) == ("failed", "config_invalid")
-    for text in ("$.total_qestions", "$.tts_speed", "Correct them and submit it again."):
+    for text in ("$.total_qestions", "$.tts_speed"):
         assert text in state.message
         assert text in told["error_message"]
+    assert "Correct them and submit it again." in state.message
+    assert told["error_remedy"] == "Correct them and submit it again."
 
 
 def test_a_job_without_a_config_fails_and_says_where_it_looked(bench: Bench, run_flow: RunFlow) -> None:
@@ -258,7 +260,7 @@ def test_the_first_error_ends_the_clips_under_way(
 
 
 def test_a_job_that_another_run_holds_is_refused_and_left_alone(bench: Bench, run_flow: RunFlow) -> None:
-    from trivia_render.pipeline.job import open_job
+    from trivia_render.pipeline.claim import open_job
 
     with open_job(bench.ports, channel=CHANNEL, job_id=JOB, config=CHANGED):
         state = run_flow(CHANGED)

@@ -142,6 +142,143 @@ def doctor(*, as_json: AsJson = False, debug: Debug = False) -> None:
         run_doctor(as_json=as_json)
 
 
+Channel = Annotated[str, typer.Argument(help="The channel.")]
+JobId = Annotated[str, typer.Argument(help="The job id.")]
+PriorityOption = Annotated[
+    Literal["high", "default", "low"] | None,
+    typer.Option("--priority", help="Work queue; default: the config's priority."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace another config under the same id, and cancel its run.")
+]
+
+
+@app.command()
+def submit(
+    channel: Channel,
+    job_id: JobId,
+    config: Annotated[Path, typer.Argument(help="Job config (JSON); - reads standard input.")],
+    *,
+    priority: PriorityOption = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Hand a job to the fleet. The same again is the same run."""
+    with reported(as_json=as_json, debug=debug):
+        from trivia_render.cli.submit import run_submit
+
+        run_submit(channel, job_id, config, priority=priority, force=force, as_json=as_json)
+
+
+@app.command()
+def batch(
+    file: Annotated[Path, typer.Argument(help="Jobs, one a line (JSON lines); - reads standard input.")],
+    *,
+    shard_size: Annotated[
+        int, typer.Option(min=1, max=1000, help="Jobs that one process renders, one after the other.")
+    ] = 20,
+    priority: PriorityOption = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Hand many jobs to the fleet: all of them, or none while a line is bad."""
+    with reported(as_json=as_json, debug=debug):
+        from trivia_render.cli.submit import BatchRequest, run_batch
+
+        run_batch(BatchRequest(file, shard_size, priority, force), as_json=as_json)
+
+
+@app.command()
+def status(channel: Channel, job_id: JobId, *, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Tell how a job is. Exits with 1 if it has failed."""
+    with reported(as_json=as_json, debug=debug):
+        from trivia_render.cli.jobs import run_status
+
+        run_status(channel, job_id, as_json=as_json)
+
+
+@app.command()
+def jobs(
+    *,
+    channel: Annotated[str | None, typer.Option(help="Only this channel's.")] = None,
+    state: Annotated[
+        Literal["pending", "running", "completed", "failed"] | None, typer.Option(help="Only these.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """List jobs, the last changed first."""
+    with reported(as_json=as_json, debug=debug):
+        from trivia_render.cli.jobs import run_jobs
+
+        run_jobs(channel=channel, state=state, most=most, as_json=as_json)
+
+
+@app.command()
+def cancel(channel: Channel, job_id: JobId, *, as_json: AsJson = False, debug: Debug = False) -> None:
+    """End a job's run; what is rendered of it stays for a retry."""
+    with reported(as_json=as_json, debug=debug):
+        from trivia_render.cli.jobs import run_cancel
+
+        run_cancel(channel, job_id, as_json=as_json)
+
+
+@app.command()
+def retry(channel: Channel, job_id: JobId, *, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Start an ended job again. Finished clips are not rendered again."""
+    with reported(as_json=as_json, debug=debug):
+        from trivia_render.cli.jobs import run_retry
+
+        run_retry(channel, job_id, as_json=as_json)
+
+
+@app.command()
+def up(*, debug: Debug = False) -> None:
+    """Start a fleet on this machine: Prefect's server, a control worker, a render worker."""
+    with reported(as_json=False, debug=debug):
+        from trivia_render.cli.fleet import run_up
+
+        run_up()
+
+
+@app.command()
+def down(*, debug: Debug = False) -> None:
+    """Stop what `up` started. Renders under way go on after the next `up`."""
+    with reported(as_json=False, debug=debug):
+        from trivia_render.cli.fleet import run_down
+
+        run_down()
+
+
+@app.command()
+def deploy(*, debug: Debug = False) -> None:
+    """Declare work pools, queues, deployments and automations on Prefect's server."""
+    with reported(as_json=False, debug=debug):
+        from trivia_render.cli.fleet import run_deploy
+
+        run_deploy()
+
+
+@app.command()
+def worker(
+    *,
+    pool: Annotated[str, typer.Option(help="Work pool to serve: gpu-t4 or control.")] = "gpu-t4",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Runs at once; default: 1 render, or as many flows as cores."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Serve a work pool: the main process of a machine of the fleet."""
+    with reported(as_json=False, debug=debug):
+        from trivia_render.cli.fleet import run_worker
+
+        run_worker(pool=pool, limit=limit)
+
+
 @app.command()
 def themes(*, as_json: AsJson = False, debug: Debug = False) -> None:
     """List the themes."""

@@ -12,6 +12,7 @@ from trivia_render.pipeline.progress import (
     ClipFinished,
     ClipStarted,
     Event,
+    JobEnded,
     JobFound,
     JobStarted,
     Report,
@@ -77,8 +78,8 @@ class _Lines(_Count):
                     say(f"[{self.done}/{self.total}] {event.label} {how}")
                 case StageStarted():
                     say(f"{STAGES[event.stage]} ({event.format}) …")
-                case ClipStarted() | ClipAdvanced():
-                    # A line for each would bury the rest.
+                case ClipStarted() | ClipAdvanced() | JobEnded():
+                    # A line for each would bury the rest; the end the command tells itself.
                     pass
 
 
@@ -93,6 +94,7 @@ class _JsonLines(_Count):
 _EVENT_NAMES: dict[type[Event], str] = {
     JobFound: "job_found",
     JobStarted: "job_started",
+    JobEnded: "job_ended",
     ClipStarted: "clip_started",
     ClipAdvanced: "clip_advanced",
     ClipFinished: "clip_finished",

@@ -19,10 +19,17 @@ MOVIE_TIMESCALE = SAMPLE_RATE
 
 
 def encode_clip(
-    *, width: int, height: int, encoder: EncoderName, threads: int, output: Path, frames: int | None = None
+    *,
+    width: int,
+    height: int,
+    encoder: EncoderName,
+    threads: int,
+    output: Path,
+    frames: int | None = None,
+    gpu: int | None = None,
 ) -> list[str]:
     """Encode raw I420 frames from standard input, all of them or the first `frames`, to MP4."""
-    options: dict[str, Any] = encoder_options(encoder, threads=threads)
+    options: dict[str, Any] = encoder_options(encoder, threads=threads, gpu=gpu)
     if frames is not None:
         options["frames:v"] = frames
     # One tick a frame: every timestamp is the frame's number, and joining cannot round it elsewhere.

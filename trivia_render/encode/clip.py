@@ -38,11 +38,13 @@ def encode_clip(
     output: Path,
     threads: int,
     on_progress: Callable[[int], None] | None,
+    gpu: int | None = None,
 ) -> EncodedClip:
     """Encode I420 planes, uint8 (height * 3/2, width), BT.709 limited range, to MP4 at `output`.
 
     A plane may be changed as soon as the next one is asked for. `on_progress` hears how many frames
-    FFmpeg has taken. The file appears whole and checked, or not at all.
+    FFmpeg has taken. `gpu` is where NVENC encodes; None: on the first that can. The file appears whole and
+    checked, or not at all.
 
     MP4, since it keeps times exactly (one tick a frame; Matroska rounds to milliseconds) and its parameter
     sets stand once, in the header, where they are compared before clips are joined.
@@ -56,7 +58,7 @@ def encode_clip(
     try:
         ffmpeg.feed(
             arguments.encode_clip(
-                width=width, height=height, encoder=encoder.name, threads=threads, output=partial
+                width=width, height=height, encoder=encoder.name, threads=threads, output=partial, gpu=gpu
             ),
             f"encoding {output.name}",
             chunks=_chunks(frames, (height * 3 // 2, width), on_progress),

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from subprocess import CalledProcessError, TimeoutExpired, run
@@ -90,7 +90,12 @@ def child_environment(inherited: Mapping[str, str]) -> dict[str, str]:
         for name, value in inherited.items()
         if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIX)
     }
-    return kept | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"}
+    return kept | {
+        "LC_ALL": "C",
+        "AV_LOG_FORCE_NOCOLOR": "1",
+        # GPUs have the driver's numbers then. CUDA's own order is by speed.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
 
 
 class Ffmpeg:
@@ -105,6 +110,7 @@ class Ffmpeg:
         self._stall_timeout_seconds = stall_timeout_seconds
         self._environment = child_environment(os.environ)
         self._running: set[WatchedProcess] = set()
+        self._cancels = 0
         self._lock = threading.Lock()
 
     @cached_property
@@ -134,9 +140,15 @@ class Ffmpeg:
     def cancel(self) -> None:
         """End what runs now, from any thread; those runs raise EncodeError."""
         with self._lock:
+            self._cancels += 1
             running = tuple(self._running)
         for process in running:
             process.cancel()
+
+    def given_up(self) -> Callable[[], bool]:
+        """Return what tells whether `cancel` was called since: for those who wait before they run."""
+        before = self._cancels
+        return lambda: self._cancels != before
 
     @contextlib.contextmanager
     def _started(

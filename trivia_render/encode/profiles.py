@@ -53,12 +53,13 @@ COLOUR_TAGS: Final = {
 }
 
 
-def encoder_options(name: EncoderName, *, threads: int) -> dict[str, str]:
+def encoder_options(name: EncoderName, *, threads: int, gpu: int | None = None) -> dict[str, str]:
     """Return FFmpeg's output options for this encoder, without dashes.
 
     `threads` binds libx264 (its output depends on the number, so it belongs to the engine version);
-    NVENC works on the GPU and takes none.
+    NVENC works on the GPU and takes none. `gpu` is CUDA's number of the GPU for NVENC; None: the first that
+    can.
     """
     if name == "libx264":
         return {**_LIBX264, **_COMMON, "threads": str(threads)}
-    return {**_NVENC, **_COMMON}
+    return {**_NVENC, **_COMMON, **({} if gpu is None else {"gpu": str(gpu)})}

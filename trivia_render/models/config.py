@@ -72,6 +72,10 @@ RevealSeconds = Annotated[Number, Field(ge=1, le=30)]
 ExplanationSeconds = Annotated[Number, Field(ge=1, le=60)]
 
 
+#: Which jobs a fleet takes first; also the names of its work queues.
+Priority = Literal["high", "default", "low"]
+
+
 class ColourOverrides(Model):
     """Colours that replace the theme's own, each as `#rrggbb`."""
 
@@ -285,7 +289,7 @@ class JobConfig(Model):
     captions: Captions = Field(
         default=Captions(), description="Which caption files are written beside the video."
     )
-    priority: Literal["high", "default", "low"] = Field(
+    priority: Priority = Field(
         default="default", description="Which jobs a fleet takes first. Changes nothing in the video."
     )
     narration: Narration = Field(default=Narration(), description="Who speaks, and what.")

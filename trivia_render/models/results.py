@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from trivia_render.models.base import Model
+from trivia_render.models.config import Priority
 from trivia_render.models.formats import FormatName
 from trivia_render.models.plan import EncoderSpec, Fallback, VoiceSpec
 from trivia_render.models.timeline import Timeline
@@ -62,20 +63,29 @@ class JobStatus(Model):
     channel: str
     job_id: str
     state: JobState
-    attempt: int = Field(ge=0)
-    crashes: int = Field(default=0, ge=0)
+    attempt: int = Field(ge=0, description="The fencing token of the last claim; grows with each.")
+    retry: int = Field(default=0, ge=0, description="How often an operator has asked for it again.")
+    priority: Priority = "default"
+    crashes: int = Field(default=0, ge=0, description="Runs that died with it since it was submitted.")
+    crash_of: str | None = Field(
+        default=None, description="The last run counted in `crashes`, with its start: counted once."
+    )
     worker_id: str | None = None
     flow_run_id: str | None = None
     clips_done: int = Field(default=0, ge=0)
     clips_total: int = Field(default=0, ge=0)
-    config_sha256: str | None = None
+    config_sha256: str | None = Field(default=None, description="Of the config as the parser sees it.")
     error_code: str | None = None
     error_message: str | None = None
+    error_remedy: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     updated_at: datetime
     finished_at: datetime | None = None
     manifest_uri: str | None = None
+    video_uris: dict[FormatName, str] = Field(default_factory=dict)
+    seconds: float | None = Field(default=None, description="Wall seconds of the run that completed it.")
+    cost_usd: float | None = Field(default=None, description="None where the machine's price is not known.")
 
 
 class VideoRecord(Model):

@@ -25,6 +25,7 @@ from trivia_render.pipeline.stopwatch import Stopwatch
 from trivia_render.scene.compose import open_scene
 from trivia_render.scene.timeline import build_timeline
 from trivia_render.storage import keys
+from trivia_render.telemetry.log_context import log_context
 
 
 def find_clip(ports: Ports, spec: ClipSpec) -> ClipResult | None:
@@ -53,31 +54,34 @@ def render_clip(ports: Ports, spec: ClipSpec, *, again: bool = False) -> ClipRes
     Raises the errors of speech, scene, encode and storage.
     """
     started = time.monotonic()
-    found = None if again else find_clip(ports, spec)
-    result = found or _render(ports, spec)
-    ports.report(
-        ClipFinished(
-            clip_key=spec.key,
-            label=spec.label,
-            reused=found is not None,
-            seconds=time.monotonic() - started,
+    with log_context(clip=spec.label):
+        found = None if again else find_clip(ports, spec)
+        result = found or _render(ports, spec)
+        ports.report(
+            ClipFinished(
+                clip_key=spec.key,
+                label=spec.label,
+                reused=found is not None,
+                seconds=time.monotonic() - started,
+            )
         )
-    )
     return result
 
 
 def _render(ports: Ports, spec: ClipSpec) -> ClipResult:
     clock = Stopwatch()
+    given_up = ports.ffmpeg.given_up()
     clip_key = spec.key
     with clock("speech"):
         speech = ports.voice(spec.voice.provider).synthesize(spec.content.lines, voice=spec.voice)
     with clock("drawing"):
         timeline = build_timeline(spec.content, speech.lines)
         scene = open_scene(spec, timeline, assets=read_assets(spec, ports.store))
-    ports.report(ClipStarted(clip_key=clip_key, label=spec.label, frames=timeline.frames))
     with tempfile.TemporaryDirectory(prefix="clip-", dir=ports.scratch) as folder:
         video_path, audio_path = Path(folder, "clip.mp4"), Path(folder, "clip.flac")
-        with clock("encode"):
+        # Waiting for a slot is nobody's work: no stage's seconds count it.
+        with ports.slots.hold(spec.encoder.name, given_up=given_up) as gpu, clock("encode"):
+            ports.report(ClipStarted(clip_key=clip_key, label=spec.label, frames=timeline.frames))
             encoded = encode_clip(
                 scene.frames(),
                 frame_count=timeline.frames,
@@ -89,6 +93,7 @@ def _render(ports: Ports, spec: ClipSpec) -> ClipResult:
                 # Clips are encoded side by side, one a core: more threads each would only cost more.
                 threads=1,
                 on_progress=lambda frames: ports.report(ClipAdvanced(clip_key, frames)),
+                gpu=gpu,
             )
         with clock("sound"):
             write_flac(audio_path, clip_sound(timeline, speech))

@@ -8,19 +8,20 @@ at once by its process id.
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from trivia_render.errors import (
-    JobConflictError,
+    JobHeldError,
     LeaseLostError,
     ObjectMissingError,
     PreconditionFailedError,
     StoreError,
 )
+from trivia_render.models.ports import Store
 from trivia_render.models.results import Lease
 from trivia_render.pipeline.ports import Ports
 from trivia_render.storage import keys
@@ -106,7 +107,7 @@ def hold_lease(
     """Claim the job for the length of the block and renew in the background.
 
     `min_attempt`: the first attempt allowed, one over what status.json knows.
-    Raises JobConflictError while another live run holds the job.
+    Raises JobHeldError while another live run holds the job.
     """
     key = keys.lease_key(channel, job_id)
     held = _claim(ports, key, flow_run_id=flow_run_id, min_attempt=min_attempt)
@@ -134,7 +135,7 @@ def _claim(ports: Ports, key: str, *, flow_run_id: str | None, min_attempt: int)
     else:
         current, generation = _parse(data), info.generation
     if current is not None and _is_alive(current, ports):
-        raise JobConflictError(
+        raise JobHeldError(
             f"{key} is held by {current.worker_id} on {current.host} (process {current.pid}, "
             f"attempt {current.attempt}) until {current.expires_at:%H:%M:%S} UTC.",
             remedy="Wait for that run, or cancel it; a vanished machine's lease runs out by itself.",
@@ -160,11 +161,56 @@ def _claim(ports: Ports, key: str, *, flow_run_id: str | None, min_attempt: int)
         data, info = ports.store.read(key)
         winner = Lease.model_validate_json(data)
         if winner.owner != lease.owner:
-            raise JobConflictError(
+            raise JobHeldError(
                 f"{key} was claimed by {winner.worker_id} on {winner.host} a moment ago.",
                 remedy="Follow that run.",
             ) from None
     return HeldLease(ports, key, lease, info.generation)
+
+
+def live_lease(ports: Ports, *, channel: str, job_id: str) -> Lease | None:
+    """Return the lease of a run that holds the job now, or None."""
+    try:
+        data, _ = ports.store.read(keys.lease_key(channel, job_id))
+    except ObjectMissingError:
+        return None
+    lease = _parse(data)
+    return lease if lease is not None and _is_alive(lease, ports) else None
+
+
+def expire_lease(
+    store: Store, *, channel: str, job_id: str, now: datetime, of_runs: Container[str] | None = None
+) -> bool:
+    """Take the job away from whoever holds it; tell whether somebody did.
+
+    The attempt is raised and the generation changes, so the holder can neither renew nor publish.
+    `of_runs`: only if one of these flow runs holds it. Raises the store's errors.
+    """
+    key = keys.lease_key(channel, job_id)
+    while True:
+        try:
+            data, info = store.read(key)
+        except ObjectMissingError:
+            return False
+        lease = _parse(data)
+        if lease is None or lease.expires_at <= now:
+            return False
+        if of_runs is not None and lease.flow_run_id not in of_runs:
+            return False
+        expired = lease.model_copy(
+            update={"expires_at": now, "attempt": lease.attempt + 1, "owner": uuid.uuid4().hex}
+        )
+        try:
+            store.write(
+                key,
+                expired.model_dump_json(indent=2).encode(),
+                content_type="application/json",
+                if_generation=info.generation,
+            )
+        except PreconditionFailedError:
+            # Renewed or released just now: look again.
+            continue
+        return True
 
 
 def _parse(data: bytes) -> Lease | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from trivia_render.encode.ffmpeg import Ffmpeg
+from trivia_render.encode.slots import EncodingSlots
 from trivia_render.models.plan import Provider
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.progress import Report
@@ -24,6 +25,7 @@ class Ports:
     voice: Callable[[Provider], CountingVoice]
     google_credentials: bool
     ffmpeg: Ffmpeg
+    slots: EncodingSlots
     encoder: EncoderRequest
     scratch: Path
     asset_root: Path
@@ -32,5 +34,6 @@ class Ports:
     pid: int
     parallel_clips: int
     usd_per_hour: float | None
+    max_crashes: int
     now: Callable[[], datetime]
     report: Report

@@ -48,7 +48,17 @@ class JobFound(NamedTuple):
     title: str
 
 
-Event = JobFound | JobStarted | ClipStarted | ClipAdvanced | ClipFinished | StageStarted
+class JobEnded(NamedTuple):
+    """The job is published, or has failed; the last three fields say why."""
+
+    state: str
+    seconds: float
+    error_code: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+
+
+Event = JobEnded | JobFound | JobStarted | ClipStarted | ClipAdvanced | ClipFinished | StageStarted
 Report = Callable[[Event], None]
 
 

@@ -1,14 +1,16 @@
 """The whole pipeline in one process, without a workflow engine: same cache, same resume."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from trivia_render.models.formats import FormatName
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import ClipResult, Manifest
+from trivia_render.pipeline.claim import open_job
 from trivia_render.pipeline.clip import render_clip
-from trivia_render.pipeline.job import JobRun, open_job
+from trivia_render.pipeline.job import JobRun
 from trivia_render.pipeline.ports import Ports
 
 
@@ -48,7 +50,9 @@ def _render_clips(ports: Ports, job: JobRun) -> dict[str, ClipResult]:
     done: dict[str, ClipResult] = {}
     with ThreadPoolExecutor(ports.parallel_clips, thread_name_prefix="clip") as pool:
         futures: dict[Future[ClipResult], str] = {
-            pool.submit(render_clip, ports, spec): key for key, spec in specs.items()
+            # In a copy of the context, so that its log lines name the job.
+            pool.submit(copy_context().run, render_clip, ports, spec): key
+            for key, spec in specs.items()
         }
         try:
             for future in as_completed(futures):
@@ -56,7 +60,11 @@ def _render_clips(ports: Ports, job: JobRun) -> dict[str, ClipResult]:
                 done[futures[future]] = result
                 job.clip_finished(result)
         except BaseException:
-            ports.ffmpeg.cancel()
-            pool.shutdown(wait=True, cancel_futures=True)
+            # Not by the pool's shutdown: it takes them from the queue, and `wait` would never see their end.
+            for future in futures:
+                future.cancel()
+            # More than once: a clip may be on its way to FFmpeg just now.
+            while wait(futures, timeout=0.1).not_done:
+                ports.ffmpeg.cancel()
             raise
     return done

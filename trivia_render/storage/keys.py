@@ -25,6 +25,8 @@ MAX_KEY_BYTES = 1024
 RESULTS_PREFIX = "results/"
 #: Objects under this prefix may go after a day.
 TMP_PREFIX = "tmp/"
+#: What the autoscale flow decided last.
+FLEET_DECISION_KEY = "fleet/decision.json"
 
 
 def config_key(channel: str, job_id: str) -> str:
@@ -69,6 +71,16 @@ def asset_key(content_sha256: str, extension: str) -> str:
     return f"assets/{_addressed(content_sha256, extension)}"
 
 
+def worker_key(name: str) -> str:
+    """Return where a worker says how it is. A worker's name is new at each of its starts."""
+    return f"fleet/workers/{_part(name)}.json"
+
+
+def turn_key(name: str) -> str:
+    """Return where it says whose turn something is that only one process at a time does."""
+    return f"fleet/turns/{_part(name)}.json"
+
+
 def check_key(key: str) -> str:
     """Return the key if a store may use it.
 
@@ -92,6 +104,12 @@ def check_prefix(prefix: str) -> str:
 
 def _job(channel: str, job_id: str) -> str:
     return f"{_identifier(channel, what='channel')}/{_identifier(job_id, what='job id')}"
+
+
+def _part(name: str) -> str:
+    if not _PART.fullmatch(name):
+        raise StoreError(f"{name[:200]!r} cannot be part of a name.", remedy="Use A-Z a-z 0-9 . _ - alone.")
+    return name
 
 
 def _identifier(text: str, *, what: str) -> str:

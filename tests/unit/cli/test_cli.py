@@ -315,6 +315,8 @@ def test_a_configured_prefect_server_that_is_not_there_is_named(
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
     unset = load_settings()
     for field in Settings.model_fields.values():
         monkeypatch.setenv(str(field.validation_alias), "")

@@ -39,6 +39,13 @@ def test_the_operators_settings_are_passed_as_they_are(name: EncoderName, asked_
     assert encoder_options(name, threads=1) == as_options(asked_for) | ADDED[name]
 
 
+def test_only_nvenc_is_told_its_gpu() -> None:
+    assert encoder_options("h264_nvenc", threads=1, gpu=1) == as_options(NVENC_ASKED_FOR) | ADDED[
+        "h264_nvenc"
+    ] | {"gpu": "1"}
+    assert encoder_options("libx264", threads=1, gpu=1) == as_options(LIBX264_ASKED_FOR) | ADDED["libx264"]
+
+
 class Option(NamedTuple):
     """An option as FFmpeg lists it. `constants` are the names that its values may have."""
 
@@ -125,7 +132,7 @@ def test_the_list_of_nvenc_options_is_understood(nvenc_options: dict[str, Option
 
 
 #: NVENC has these of its own; the rest belongs to every encoder, to the muxer or to the program.
-NVENC_OWN = {"preset", "profile:v", "rc", "cq", "no-scenecut", "forced-idr"}
+NVENC_OWN = {"preset", "profile:v", "rc", "cq", "no-scenecut", "forced-idr", "gpu"}
 #: Program options that `-h full` describes in words.
 PROGRAM_OPTIONS = {
     "c:v": "-c[:<stream_spec>] <codec>",
@@ -134,7 +141,7 @@ PROGRAM_OPTIONS = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), encoder_options("h264_nvenc", threads=1).items())
+@pytest.mark.parametrize(("name", "value"), encoder_options("h264_nvenc", threads=1, gpu=7).items())
 def test_ffmpeg_lists_each_nvenc_option_with_our_value(
     name: str, value: str, nvenc_options: dict[str, Option], common_options: dict[str, Option]
 ) -> None:

@@ -97,6 +97,7 @@ def test_the_child_gets_only_what_ffmpeg_needs() -> None:
         "NVIDIA_VISIBLE_DEVICES": "all",
         "LC_ALL": "C",
         "AV_LOG_FORCE_NOCOLOR": "1",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
 
 

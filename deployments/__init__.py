@@ -1,0 +1,1 @@
+"""Work pools, queues, automations and logging, as data."""

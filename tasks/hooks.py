@@ -1,0 +1,48 @@
+"""State hooks: a run that ends without its own flow's doing still tells the job's status."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flows import Flow
+
+from trivia_render.pipeline.handover import end_job, give_back
+from trivia_render.settings import load_settings
+from trivia_render.wiring import make_store
+from trivia_render.workpool.reaper import ended_run_error
+from trivia_render.workpool.runs import jobs_of
+
+
+def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
+    """Mark the jobs of a failed or cancelled run failed, unless they say how they ended already."""
+    verdict = "failed" if state.is_failed() else "cancelled"
+    store = make_store(load_settings())
+    with get_client(sync_client=True) as client:
+        for job in jobs_of(client, flow_run):
+            end_job(
+                store,
+                channel=job.channel,
+                job_id=job.job_id,
+                flow_runs=job.flow_runs,
+                now=datetime.now(UTC),
+                error=ended_run_error(verdict, state.message or ""),
+            )
+
+
+def tell_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
+    """Say that a crashed run's job waits for its next run. The reaper counts the crash and starts it."""
+    if "job_id" not in flow_run.parameters:
+        return
+    settings = load_settings()
+    give_back(
+        make_store(settings),
+        channel=str(flow_run.parameters["channel"]),
+        job_id=str(flow_run.parameters["job_id"]),
+        flow_runs={str(flow_run.id)},
+        now=datetime.now(UTC),
+        reason=state.message or "Its process ended.",
+        code="crashed",
+        crash_of=None,
+        max_crashes=settings.max_crashes,
+    )

@@ -1,0 +1,1 @@
+"""Cloud Storage on this machine: a real server, made strict, with faults to order."""

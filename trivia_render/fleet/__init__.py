@@ -1,0 +1,1 @@
+"""The size of the fleet: decisions as pure functions."""

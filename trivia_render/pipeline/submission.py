@@ -1,0 +1,252 @@
+"""Take a job in: its config, its images and its first status into the store.
+
+Done twice, it changes nothing. Another config under the same id is refused, unless the operator insists:
+then the older run loses its claim.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from trivia_render.errors import (
+    BadInputError,
+    ConfigInvalidError,
+    JobConflictError,
+    JobUnknownError,
+    ObjectMissingError,
+    PreconditionFailedError,
+)
+from trivia_render.models.config import JobConfig, Priority
+from trivia_render.models.parse import parse_job_config
+from trivia_render.models.problems import Problem
+from trivia_render.models.results import JobStatus
+from trivia_render.pipeline.assets import import_assets
+from trivia_render.pipeline.lease import expire_lease
+from trivia_render.pipeline.ports import Ports
+from trivia_render.pipeline.status import read_status_object, write_status
+from trivia_render.storage import keys
+
+_MOST_DIFFERENCES = 10
+
+
+class Submission(NamedTuple):
+    """A job as the store has it now. `superseded`: another config was put in its place."""
+
+    status: JobStatus
+    warnings: tuple[Problem, ...]
+    superseded: bool
+
+    @property
+    def run_key(self) -> str:
+        """Names the run that this submission asks for: the same twice is the same run."""
+        status = self.status
+        parts = (status.channel, status.job_id, status.config_sha256 or "", str(status.retry))
+        return f"{status.channel}/{status.job_id}/{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:32]}"
+
+
+def submit_job(
+    ports: Ports,
+    *,
+    channel: str,
+    job_id: str,
+    config: Mapping[str, Any],
+    priority: Priority | None = None,
+    force: bool = False,
+) -> Submission:
+    """Put the job's config and its `pending` status into the store, unless they are there already.
+
+    `priority` None: the config's own. `force` replaces another config and takes the job away from its run.
+    Raises ConfigInvalidError, AssetInvalidError, BadInputError, JobConflictError and the store's errors.
+    """
+    parsed, warnings = parse_job_config(config)
+    if parsed.channel != channel:
+        raise BadInputError(
+            f"$.channel is {parsed.channel!r}, but the job is submitted to channel {channel!r}.",
+            remedy="Make the two equal.",
+        )
+    stored = _with_stored_images(ports, parsed, config)
+    parsed, _ = parse_job_config(stored)
+    differences = _store_config(ports, channel, job_id, stored, parsed, force=force)
+    status = _store_status(
+        ports,
+        channel,
+        job_id,
+        config_sha256=parsed.digest(),
+        priority=priority or parsed.priority,
+        supersede=bool(differences),
+    )
+    return Submission(status, warnings, superseded=bool(differences))
+
+
+def retry_job(ports: Ports, *, channel: str, job_id: str) -> Submission:
+    """Make an ended job pending again: a failed one, or a completed one whose videos shall be checked.
+
+    Raises JobUnknownError, JobConflictError while it still is to be rendered.
+    """
+    while True:
+        status, generation = read_status_object(ports.store, channel=channel, job_id=job_id)
+        if status is None:
+            raise unknown_job(channel, job_id)
+        if status.state in {"pending", "running"}:
+            raise JobConflictError(
+                f"{channel}/{job_id} is {status.state}: there is nothing to retry yet.",
+                remedy="Wait for its end, or cancel it first.",
+            )
+        parsed, warnings = parse_job_config(_read_config(ports, channel, job_id))
+        changed = _pending(ports, status, config_sha256=parsed.digest(), priority=status.priority)
+        try:
+            write_status(ports.store, changed, if_generation=generation)
+        except PreconditionFailedError:
+            continue
+        return Submission(changed, warnings, superseded=False)
+
+
+def note_run(ports: Ports, submission: Submission, *, flow_run_id: str) -> None:
+    """Write into the job's status which run will render it, unless that has begun already."""
+    status = submission.status
+    now, generation = read_status_object(ports.store, channel=status.channel, job_id=status.job_id)
+    if now is None or now.state != "pending" or (now.retry, now.attempt) != (status.retry, status.attempt):
+        return
+    changed = now.model_copy(update={"flow_run_id": flow_run_id, "updated_at": ports.now()})
+    # Claimed at this moment: then the run itself says so.
+    with suppress(PreconditionFailedError):
+        write_status(ports.store, changed, if_generation=generation)
+
+
+def unknown_job(channel: str, job_id: str) -> JobUnknownError:
+    """Return the error of a job that the store does not have. Pure."""
+    return JobUnknownError(
+        f"There is no job {channel}/{job_id}.", remedy="Correct the names; `trivia jobs` lists what there is."
+    )
+
+
+def _store_config(
+    ports: Ports, channel: str, job_id: str, stored: Mapping[str, Any], parsed: JobConfig, *, force: bool
+) -> tuple[str, ...]:
+    """Write the config; return in what it differs from the one that it replaced."""
+    key = keys.config_key(channel, job_id)
+    data = json.dumps(stored, ensure_ascii=False, indent=2).encode()
+    while True:
+        try:
+            old, info = ports.store.read(key)
+        except ObjectMissingError:
+            differences: tuple[str, ...] = ()
+            generation = 0
+        else:
+            generation = info.generation
+            differences = _differences(old, parsed)
+            if not differences:
+                return ()
+            if not force:
+                shown = differences[:_MOST_DIFFERENCES]
+                more = len(differences) - len(shown)
+                raise JobConflictError(
+                    f"{channel}/{job_id} was submitted with another config. They differ in:",
+                    evidence="\n".join(
+                        [*(f"  {path}" for path in shown), *([f"  and {more} more"] if more else [])]
+                    ),
+                    remedy="Choose another job id, or submit with --force to replace the job.",
+                )
+        try:
+            ports.store.write(key, data, content_type="application/json", if_generation=generation)
+        except PreconditionFailedError:
+            # Submitted by two at once: look at what the other one wrote.
+            continue
+        return differences
+
+
+def _differences(old: bytes, new: JobConfig) -> tuple[str, ...]:
+    try:
+        parsed, _ = parse_job_config(old)
+    except ConfigInvalidError:
+        return ("$ (the stored config cannot be read)",)
+    if parsed.digest() == new.digest():
+        return ()
+    return tuple(_differing_paths(parsed.model_dump(mode="json"), new.model_dump(mode="json"), "$"))
+
+
+def _differing_paths(old: object, new: object, path: str) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted({*old, *new}):
+            yield from _differing_paths(old.get(name), new.get(name), f"{path}.{name}")
+    elif isinstance(old, list) and isinstance(new, list):
+        if len(old) != len(new):
+            yield f"{path} ({len(old)} entries, now {len(new)})"
+        for index, (left, right) in enumerate(zip(old, new, strict=False)):
+            yield from _differing_paths(left, right, f"{path}[{index}]")
+    elif old != new:
+        yield path
+
+
+def _store_status(
+    ports: Ports, channel: str, job_id: str, *, config_sha256: str, priority: Priority, supersede: bool
+) -> JobStatus:
+    while True:
+        status, generation = read_status_object(ports.store, channel=channel, job_id=job_id)
+        if status is not None and not supersede and status.config_sha256 in {None, config_sha256}:
+            return status
+        now = ports.now()
+        changed = (
+            JobStatus(
+                channel=channel,
+                job_id=job_id,
+                state="pending",
+                attempt=0,
+                priority=priority,
+                config_sha256=config_sha256,
+                created_at=now,
+                updated_at=now,
+            )
+            if status is None
+            else _pending(ports, status, config_sha256=config_sha256, priority=priority)
+        )
+        try:
+            write_status(ports.store, changed, if_generation=generation)
+        except PreconditionFailedError:
+            continue
+        # After the status: a run that loses its lease finds out that it was replaced, not that it died.
+        expire_lease(ports.store, channel=channel, job_id=job_id, now=now)
+        return changed
+
+
+def _pending(ports: Ports, status: JobStatus, *, config_sha256: str, priority: Priority) -> JobStatus:
+    return JobStatus(
+        channel=status.channel,
+        job_id=status.job_id,
+        state="pending",
+        # Raised, so that whatever still renders the older config counts as late.
+        attempt=status.attempt + 1,
+        retry=status.retry + 1,
+        priority=priority,
+        config_sha256=config_sha256,
+        created_at=status.created_at,
+        updated_at=ports.now(),
+        manifest_uri=status.manifest_uri,
+        video_uris=status.video_uris,
+    )
+
+
+def _read_config(ports: Ports, channel: str, job_id: str) -> bytes:
+    try:
+        return ports.store.read(keys.config_key(channel, job_id))[0]
+    except ObjectMissingError as error:
+        raise unknown_job(channel, job_id) from error
+
+
+def _with_stored_images(ports: Ports, parsed: JobConfig, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config with its images taken into the store: a worker does not have this machine's files."""
+    images = import_assets(parsed, ports)
+    stored: dict[str, Any] = json.loads(json.dumps(config))
+    if not images:
+        return stored
+    for question in stored["questions"]:
+        if question.get("image") in images:
+            question["image"] = images[question["image"]].uri
+    theme = stored.get("theme")
+    if isinstance(theme, dict):
+        for field in ("background_image", "logo"):
+            if theme.get(field) in images:
+                theme[field] = images[theme[field]].uri
+    return stored

@@ -1,0 +1,83 @@
+"""What the store knows of the fleet's workers, and turns that only one process at a time may have."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import ValidationError
+
+from trivia_render.errors import ObjectMissingError, PreconditionFailedError
+from trivia_render.models.base import Model
+from trivia_render.models.ports import Store
+from trivia_render.storage import keys
+
+
+class WorkerRecord(Model):
+    """`fleet/workers/{name}.json`: one start of one worker. A name is never used again."""
+
+    name: str
+    worker_id: str
+    pool: str
+    state: Literal["ready", "draining"]
+    reason: str | None = None
+    started_at: datetime
+    updated_at: datetime
+
+
+class Turn(Model):
+    """`fleet/turns/{name}.json`: whose turn it is, and until when."""
+
+    owner: str
+    expires_at: datetime
+
+
+def write_worker(store: Store, record: WorkerRecord) -> None:
+    """Write what a worker says of itself."""
+    store.write(
+        keys.worker_key(record.name),
+        record.model_dump_json(indent=2).encode(),
+        content_type="application/json",
+    )
+
+
+def is_draining(store: Store, name: str) -> bool:
+    """Tell whether a worker has announced its end."""
+    try:
+        data, _ = store.read(keys.worker_key(name))
+        return WorkerRecord.model_validate_json(data).state == "draining"
+    except (ObjectMissingError, ValidationError):
+        return False
+
+
+def take_turn(store: Store, name: str, *, owner: str, now: datetime, seconds: float) -> bool:
+    """Take or prolong a turn that only one owner has at a time; False while it is another's.
+
+    It runs out by itself, so a killed owner holds nobody up for longer than `seconds`.
+    """
+    key = keys.turn_key(name)
+    try:
+        data, info = store.read(key)
+        generation = info.generation
+        current = Turn.model_validate_json(data)
+    except ObjectMissingError:
+        current, generation = None, 0
+    except ValidationError:
+        current = None
+    if current is not None and current.owner != owner and current.expires_at > now:
+        return False
+    mine = Turn(owner=owner, expires_at=now + timedelta(seconds=seconds))
+    try:
+        store.write(
+            key,
+            mine.model_dump_json(indent=2).encode(),
+            content_type="application/json",
+            if_generation=generation,
+        )
+    except PreconditionFailedError:
+        return False
+    return True
+
+
+def new_owner() -> str:
+    """Return a name for a turn's owner that no other process has."""
+    return uuid.uuid4().hex

@@ -1,0 +1,248 @@
+"""The main process of a worker's machine: it runs Prefect's worker and answers for what the worker runs.
+
+Prefect's own worker, told to stop, kills its runs and leaves them running for ever in the server's books.
+Here they are handed back: on SIGTERM, on SIGINT, and when the machine is about to be taken away. A worker
+that dies is started anew, under a new name, since its old one would pass for the start that died.
+"""
+
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import psutil
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
+
+from trivia_render.errors import TriviaRenderError, WorkflowServerError
+from trivia_render.models.ports import Store
+from trivia_render.pipeline.workers import WorkerRecord, write_worker
+from trivia_render.workpool.processes import WORKER_MARK, Engine, find_engines, kill_trees
+from trivia_render.workpool.reaper import Policy, hand_back
+from trivia_render.workpool.runs import is_open
+
+log = logging.getLogger("trivia_render.worker")
+
+#: A spot machine has 30 s from its notice to its end; what is not handed back by then the reaper finds.
+DRAIN_SECONDS = 10.0
+_TICK_SECONDS = 0.25
+_HTTP_SECONDS = 4.0
+#: A worker that dies at once is not started anew at once.
+_RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
+_STEADY_SECONDS = 60.0
+
+
+def worker_command(*, pool: str, name: str, limit: int) -> list[str]:
+    """Return the command line of Prefect's process worker. Pure."""
+    return [
+        *(sys.executable, "-m", "prefect", "worker", "start"),
+        *("--type", "process", "--pool", pool, "--name", name, "--limit", str(limit)),
+    ]
+
+
+def worker_environment(
+    inherited: Mapping[str, str], *, name: str, worker_id: str, home: Path, heartbeat_seconds: float
+) -> dict[str, str]:
+    """Return the environment of the worker, which its flow runs inherit. Pure."""
+    program_folder = str(Path(sys.executable).parent)
+    return {
+        **inherited,
+        WORKER_MARK: name,
+        "WORKER_ID": worker_id,
+        # Runs start in the worker's folder or in another one: the store is where it is.
+        "TRIVIA_HOME": str(home),
+        "PATH": os.pathsep.join([program_folder, inherited.get("PATH", os.defpath)]),
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": f"{heartbeat_seconds:g}",
+    }
+
+
+class Supervisor:
+    """Runs one worker after the other until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        pool: str,
+        worker_id: str,
+        limit: int,
+        store: Store,
+        home: Path,
+        policy: Policy,
+        heartbeat_seconds: float,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._pool = pool
+        self._worker_id = worker_id
+        self._limit = limit
+        self._store = store
+        self._home = home
+        self._policy = policy
+        self._heartbeat_seconds = heartbeat_seconds
+        self._environment = environment
+        self._stop = threading.Event()
+        self._reason = ""
+
+    def stop(self, reason: str) -> None:
+        """Hand everything back and end. Safe from signal handlers and threads, and more than once."""
+        self._reason = self._reason or reason
+        self._stop.set()
+
+    def run(self) -> None:
+        """Run until `stop`. Raises WorkflowServerError where the server never answered."""
+        failures = 0
+        while not self._stop.is_set():
+            started = time.monotonic()
+            name = f"{self._worker_id}-{secrets.token_hex(4)}"
+            self._serve(name)
+            if self._stop.is_set():
+                return
+            failures = 0 if time.monotonic() - started > _STEADY_SECONDS else failures + 1
+            self._stop.wait(_RESTART_SECONDS[min(failures, len(_RESTART_SECONDS) - 1)])
+
+    def _serve(self, name: str) -> None:
+        """Run one worker from its start to its end, whatever ends it."""
+        record = self._announce(name)
+        worker = subprocess.Popen(
+            worker_command(pool=self._pool, name=name, limit=self._limit),
+            env=worker_environment(
+                self._environment,
+                name=name,
+                worker_id=self._worker_id,
+                home=self._home,
+                heartbeat_seconds=self._heartbeat_seconds,
+            ),
+            stdin=subprocess.DEVNULL,
+        )
+        log.info("Worker %s serves the pool %s.", name, self._pool)
+        seen = _clock()
+        while not self._stop.wait(_TICK_SECONDS):
+            if worker.poll() is not None:
+                log.error("Worker %s ended by itself with exit code %d.", name, worker.returncode)
+                self._drain(record, worker, reason="The worker's process ended.")
+                return
+            now = _clock()
+            if now - seen > self._policy.lost_seconds:
+                # Frozen or suspended for so long that others render its jobs now: nothing is ours any more.
+                log.error("Worker %s was frozen for %.0f s and gives up its runs.", name, now - seen)
+                _kill_all(worker, name)
+                return
+            seen = now
+        log.info("Worker %s stops: %s", name, self._reason)
+        self._drain(record, worker, reason=self._reason)
+
+    def _announce(self, name: str) -> WorkerRecord:
+        now = datetime.now(UTC)
+        record = WorkerRecord(
+            name=name,
+            worker_id=self._worker_id,
+            pool=self._pool,
+            state="ready",
+            started_at=now,
+            updated_at=now,
+        )
+        _note(self._store, record)
+        return record
+
+    def _drain(self, record: WorkerRecord, worker: subprocess.Popen[bytes], *, reason: str) -> None:
+        """End the renders with all that they started, and hand their runs back."""
+        begun = time.monotonic()
+        engines = _kill_all(worker, record.name)
+        draining = record.model_copy(
+            update={"state": "draining", "reason": reason, "updated_at": datetime.now(UTC)}
+        )
+        # Side by side: a store that does not answer must not keep the server from being told.
+        pool = ThreadPoolExecutor(max_workers=1 + len(engines))
+        tasks = [pool.submit(_note, self._store, draining)]
+        tasks += [pool.submit(self._hand_back, engine.flow_run_id, reason=reason) for engine in engines]
+        late = wait(tasks, timeout=DRAIN_SECONDS - (time.monotonic() - begun)).not_done
+        pool.shutdown(wait=False, cancel_futures=True)
+        if late:
+            log.error("%d of %d steps were not done in time; the reaper will.", len(late), len(tasks))
+        log.info(
+            "Worker %s drained: %d runs ended, %.1f s.", record.name, len(engines), time.monotonic() - begun
+        )
+
+    def _hand_back(self, flow_run_id: str, *, reason: str) -> None:
+        try:
+            with _client() as client:
+                run = client.read_flow_run(UUID(flow_run_id))
+                if not is_open(run):
+                    return
+                done = hand_back(
+                    client,
+                    self._store,
+                    run,
+                    reason=reason,
+                    counted=False,
+                    policy=self._policy,
+                    delay_seconds=0.0,
+                )
+            log.info("Flow run %s: %s.", flow_run_id, done, extra={"flow_run_id": flow_run_id})
+        except ObjectNotFound:
+            log.warning("Flow run %s is unknown to the server.", flow_run_id)
+        except (TriviaRenderError, httpx.HTTPError) as error:
+            # Not the end: its worker sends no heartbeat any more, so the reaper hands it back.
+            log.error(  # noqa: TRY400 - where it was raised tells nothing that its words do not
+                "Flow run %s could not be handed back: %s", flow_run_id, error
+            )
+
+
+def check_pool(pool: str) -> None:
+    """Raise WorkflowServerError unless the server answers and has the pool."""
+    try:
+        with _client() as client:
+            client.read_work_pool(pool)
+    except ObjectNotFound as error:
+        raise WorkflowServerError(
+            f"Prefect's server has no work pool {pool}.",
+            remedy="Declare it with `trivia deploy`, or name another --pool.",
+        ) from error
+    except httpx.HTTPError as error:
+        raise WorkflowServerError(
+            "Prefect's server does not answer.",
+            evidence=f"  {type(error).__name__}: {error}",
+            remedy="Start it, or correct PREFECT_API_URL (it ends in /api).",
+        ) from error
+
+
+def _client() -> SyncPrefectClient:
+    return get_client(sync_client=True, httpx_settings={"timeout": _HTTP_SECONDS})
+
+
+def _kill_all(worker: subprocess.Popen[bytes], name: str) -> list[Engine]:
+    """Kill the worker, so that it takes no more work, then its runs; return the runs."""
+    worker.kill()
+    worker.wait()
+    engines = find_engines(name)
+    kill_trees(engine.process for engine in engines)
+    # One that the worker was just starting.
+    rest = find_engines(name)
+    kill_trees(engine.process for engine in rest)
+    return [*engines, *rest]
+
+
+def _note(store: Store, record: WorkerRecord) -> None:
+    try:
+        write_worker(store, record)
+    except TriviaRenderError as error:
+        log.warning("The store does not know that worker %s is %s: %s", record.name, record.state, error)
+
+
+def _clock() -> float:
+    """Seconds that go on while the machine sleeps."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+def default_limit(pool: str, *, render_pool: str) -> int:
+    """Return how many runs a worker takes at once: a render takes every core; scheduled flows wait."""
+    return 1 if pool == render_pool else max(2, psutil.cpu_count() or 1)
