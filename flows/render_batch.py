@@ -26,11 +26,14 @@ from trivia_render.wiring import current_ports
     on_cancellation=[tell_end],
 )
 def render_batch(
-    jobs: Annotated[list[JobName], Field(description="Jobs whose configs were submitted.", min_length=1)],
+    jobs: Annotated[list[JobName], Field(min_length=1)],
 ) -> State[Any]:
     """Render jobs one after the other. A job that fails does not hold up the others.
 
     Started again, it goes on where it stopped: published jobs take no time, failed ones are passed over.
+
+    Args:
+        jobs: Jobs whose configs were submitted.
     """
     with pool_run():
         ports = current_ports()

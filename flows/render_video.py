@@ -1,15 +1,14 @@
 """Render one job's videos and publish them."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.runtime import flow_run
-from pydantic import Field
 
 from tasks.artifacts import show_manifest
 from tasks.assemble_video import assemble_video
 from tasks.hooks import tell_crash, tell_end
-from tasks.pool_run import pool_run
+from tasks.pool_run import in_pool, pool_run
 from tasks.publish_job import publish_job
 from tasks.quoting import quoted
 from tasks.render_clips import render_clips
@@ -34,27 +33,31 @@ from trivia_render.wiring import current_ports
     on_crashed=[tell_crash],
 )
 def render_video(
-    channel: Annotated[str, Field(description="The channel; the config's own must be the same.")],
-    job_id: Annotated[str, Field(description="The job. Letters, digits, - and _.")],
-    config: Annotated[
-        dict[str, Any] | None,
-        Field(description="The job config. Left out: the one that was submitted under this job id."),
-    ] = None,
-    formats: Annotated[
-        list[FormatName] | None,
-        Field(description="Frame formats in place of the config's own."),
-    ] = None,
+    channel: str, job_id: str, config: dict[str, Any] | None = None, formats: list[FormatName] | None = None
 ) -> dict[str, Any]:
     """Render one job's videos and publish them. What the store has already is not made again.
 
     Returns the job's manifest. Start it twice, and the second run finds the work done.
+
+    Args:
+        channel: The channel; the config's own must be the same.
+        job_id: The job. Letters, digits, - and _.
+        config: The job config. Left out: the one that was submitted under this job id.
+        formats: Frame formats in place of the config's own.
     """
+    # Prefect shows these words beside each parameter: it reads them here, and in no annotation.
     with pool_run():
         ports = current_ports()
         job, this_run = f"{channel}/{job_id}", flow_run.id
         before = read_status(ports, channel=channel, job_id=job_id)
         with open_job(
-            ports, channel=channel, job_id=job_id, config=config, formats=formats, flow_run_id=this_run
+            ports,
+            channel=channel,
+            job_id=job_id,
+            config=config,
+            formats=formats,
+            flow_run_id=this_run,
+            on_machine_fault="give_back" if in_pool() else "fail",
         ) as run:
             end_dead_run(before, flow_run_id=this_run)
             manifest = run.published

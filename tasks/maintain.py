@@ -12,14 +12,15 @@ from trivia_render.workpool.reaper import Policy, Reaped, reap
 
 log = logging.getLogger("trivia_render.maintenance")
 
-#: How long the turn outlasts its last pass: a killed owner holds the next one up for so long.
-TURN_SECONDS = 30.0
+TURN = "maintenance"
 
 
-def maintain_once(store: Store, *, owner: str, policy: Policy) -> list[Reaped] | None:
-    """Go over every pool once; return what was done, or None while another process has the turn."""
-    now = datetime.now(UTC)
-    if not take_turn(store, "maintenance", owner=owner, now=now, seconds=TURN_SECONDS):
+def maintain_once(store: Store, *, owner: str, policy: Policy, turn_seconds: float) -> list[Reaped] | None:
+    """Go over every pool once; return what was done, or None while another process has the turn.
+
+    `turn_seconds`: how long the turn is kept; a killed owner holds the next one up for so long.
+    """
+    if not take_turn(store, TURN, owner=owner, now=datetime.now(UTC), seconds=turn_seconds):
         return None
     done: list[Reaped] = []
     with get_client(sync_client=True) as client:

@@ -11,7 +11,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Abort
 from prefect.states import AwaitingRetry
 
-from trivia_render.errors import JobHeldError, LeaseLostError
+from trivia_render.errors import JobGivenBackError, JobHeldError, LeaseLostError
 from trivia_render.settings import load_settings
 
 
@@ -29,8 +29,9 @@ _starts: list[_Start] = []
 def pool_run() -> Iterator[None]:
     """Put it around all that a flow does. It matters only where a worker started the flow.
 
-    A run that meets a job held by another one puts itself back for later. A run that was given up (its
-    machine was frozen, say) and started elsewhere leaves without a word: the state is the other's to set.
+    A run that meets a job held by another one, or a fault of this machine, puts itself back for later. A
+    run that was given up (its machine was frozen, say) and started elsewhere leaves without a word: the
+    state is the other's to set.
     Outside of a work pool, and inside a batch, the errors go on to the caller.
     """
     context = FlowRunContext.get()
@@ -41,13 +42,18 @@ def pool_run() -> Iterator[None]:
         _starts[:] = [_Start(run.id, run.run_count)]
     try:
         yield
-    except JobHeldError as error:
+    except (JobHeldError, JobGivenBackError) as error:
         if of_pool:
             come_back_later(error.message)
         raise
     except LeaseLostError:
         leave_if_given_away()
         raise
+
+
+def in_pool() -> bool:
+    """Tell whether a worker started the run that this process works for."""
+    return bool(_starts)
 
 
 def come_back_later(message: str) -> None:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterable
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,9 @@ from trivia_render.pipeline.job import JobRun
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import ClipFinished
 
+#: Clips that are looked for at once: each waits for the store.
+_LOOKS = 8
+
 
 def render_clips(run: JobRun, *, ports: Ports, job: str) -> dict[str, ClipResult]:
     """Return every clip of the job by its key. The first error ends the clips under way and is raised.
@@ -29,7 +33,8 @@ def render_clips(run: JobRun, *, ports: Ports, job: str) -> dict[str, ClipResult
     A cached result is used only while the store has the clip, whole.
     """
     specs = {spec.key: spec for video in run.plan.videos for spec in video.clips}
-    whole = {key: find_clip(ports, spec) for key, spec in specs.items()}
+    with ThreadPoolExecutor(_LOOKS) as pool:
+        whole = dict(zip(specs, pool.map(partial(find_clip, ports), specs.values()), strict=True))
     stopping = threading.Event()
 
     def can_help_unless_stopping(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:

@@ -14,7 +14,6 @@ from trivia_render.errors import ObjectMissingError
 from trivia_render.models.ports import Store
 from trivia_render.storage import keys
 
-
 #: Results are JSON values and nothing else: no pickles, and none of Prefect's own additions to JSON, by which
 #: a value can name a class to be made or a function to be called.
 PLAIN_JSON = JSONSerializer(object_encoder=None, object_decoder=None)

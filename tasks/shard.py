@@ -6,7 +6,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 
-from trivia_render.errors import JobHeldError, LeaseLostError
+from trivia_render.errors import JobGivenBackError, JobHeldError, LeaseLostError
 from trivia_render.pipeline.shard import JobOutcome
 from trivia_render.workpool.runs import crash_open_subflows
 
@@ -28,4 +28,4 @@ def outcome_of(state: State[Any]) -> JobOutcome:
         return "rendered"
     error = state.result(raise_on_failure=False)
     # It has the job no more, or never had it: the shard asks again later.
-    return "held" if isinstance(error, JobHeldError | LeaseLostError) else "failed"
+    return "held" if isinstance(error, JobHeldError | JobGivenBackError | LeaseLostError) else "failed"

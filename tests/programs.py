@@ -27,6 +27,7 @@ class Program(NamedTuple):
 
 
 PROGRAMS = (
+    Program("postgres", "postgresql", "Prefect's server on PostgreSQL"),
     Program("chromium", "chromium", "playing finished videos in a browser"),
     Program("chromedriver", "chromium-driver", "playing finished videos in a browser"),
 )

@@ -122,6 +122,12 @@ class JobUnknownError(BadInputError):
     code = "job_unknown"
 
 
+class JobGivenBackError(TriviaRenderError):
+    """This machine cannot render the job; another one may."""
+
+    code = "given_back"
+
+
 class SpeechError(TriviaRenderError):
     """A voice did not produce speech."""
 
@@ -152,6 +158,17 @@ class EncodeError(TriviaRenderError):
     """FFmpeg did not produce what it was asked for; the evidence holds its last lines."""
 
     code = "encode_failed"
+    retryable = True
+
+
+#: What to do about a full disk of the machine that renders.
+DISK_REMEDY = "Free some space where TRIVIA_HOME lies, or set it to a larger disk; finished clips are kept."
+
+
+class DiskFullError(TriviaRenderError):
+    """This machine's disk took no more; another machine's may."""
+
+    code = "disk_full"
     retryable = True
 
 
@@ -234,3 +251,7 @@ class InternalError(TriviaRenderError):
     """A fault of this program: an exception that nobody foresaw."""
 
     code = "internal_error"
+
+
+#: Faults of a machine and not of a job: a run on another machine may well succeed.
+MACHINE_FAULTS = (DiskFullError, EncoderUnavailableError, ProgramMissingError)

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trivia_render.errors import BadInputError
+from trivia_render.speech.endpoint import parse_endpoint
 
 
 def _default_worker_id() -> str:
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
         default_factory=_default_worker_id,
         validation_alias="WORKER_ID",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$",
-        description="This worker's name in status and manifest. On Google Cloud `trivia worker` takes the machine's.",
+        description="Name in status and manifest. On Google Cloud `trivia worker` takes the machine's own.",
     )
     encoder: Literal["auto", "h264_nvenc", "libx264"] = Field(
         default="auto",
@@ -102,6 +103,18 @@ class Settings(BaseSettings):
         ge=1,
         validation_alias="TRIVIA_SPEECH_REQUESTS_PER_MINUTE",
         description="This machine's share of the Text-to-Speech quota.",
+    )
+    speech_endpoint: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_SPEECH_ENDPOINT",
+        description="Text-to-Speech as `host` or `host:port`, such as eu-texttospeech.googleapis.com; "
+        "`http://host:port` is plaintext without credentials, for a stand-in in tests.",
+    )
+    speech_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        validation_alias="TRIVIA_SPEECH_TIMEOUT_SECONDS",
+        description="A Text-to-Speech request that has no answer for so long is sent again.",
     )
     google_credentials: str | None = Field(
         default=None,
@@ -159,6 +172,13 @@ class Settings(BaseSettings):
         validation_alias="TRIVIA_HOST",
         description="Name of this machine in leases; default: its host name.",
     )
+
+    @field_validator("speech_endpoint")
+    @classmethod
+    def _is_an_endpoint(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_endpoint(value)
+        return value
 
 
 def load_settings() -> Settings:

@@ -25,6 +25,7 @@ from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import Report, silent
 from trivia_render.settings import Settings, load_settings
 from trivia_render.speech.cache import CachedVoice
+from trivia_render.speech.endpoint import parse_endpoint
 from trivia_render.speech.resolve import google_credentials_present
 from trivia_render.speech.usage import CountingVoice
 from trivia_render.storage.local import LocalStore
@@ -179,7 +180,13 @@ def check_google_credentials(settings: Settings) -> None:
 
 
 def google_credentials_of(settings: Settings) -> bool:
-    """Tell whether Google credentials are set on this machine, without asking the network."""
+    """Tell whether Google's voices may be asked: credentials are set, or their endpoint takes none.
+
+    Nothing is asked over the network.
+    """
+    endpoint = settings.speech_endpoint
+    if endpoint is not None and parse_endpoint(endpoint).transport == "plaintext":
+        return True
     return google_credentials_present(
         application_credentials=settings.google_credentials, config_folder=settings.gcloud_config
     )
@@ -197,7 +204,7 @@ def _voices(settings: Settings, store: Store, scratch: Path) -> Callable[[Provid
 
             return CachedVoice(OfflineVoice(), store=store, scratch=scratch)
         check_google_credentials(settings)
-        from trivia_render.speech.google import GoogleVoice
+        from trivia_render.speech.google import GoogleVoice, RetryPolicy, connect
         from trivia_render.speech.rate_limit import FileRateLimit
 
         limit = FileRateLimit(
@@ -205,6 +212,11 @@ def _voices(settings: Settings, store: Store, scratch: Path) -> Callable[[Provid
             name="google-speech",
             requests_per_minute=settings.speech_requests_per_minute,
         )
-        return CachedVoice(GoogleVoice(rate_limit=limit), store=store, scratch=scratch)
+        google = GoogleVoice(
+            make_client=lambda: connect(settings.speech_endpoint),
+            rate_limit=limit,
+            retry=RetryPolicy(request_timeout_seconds=settings.speech_timeout_seconds),
+        )
+        return CachedVoice(google, store=store, scratch=scratch)
 
     return voice

@@ -39,6 +39,7 @@ Kind = Literal[
 ]
 FOR_EVER = 1 << 30
 _CONTROL = "/_proxy/"
+_NAME = re.compile(rb'"name":\s*"([^"]+)"')
 
 
 class Fault(NamedTuple):
@@ -122,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._control(self._body()))
             return
         proxy = self.server.proxy
-        fault = proxy.begin(f"{self.command} {self.path}")
+        fault = proxy.begin(f"{self.command} {self.path}{self._object_in_body()}")
         kind, value = (None, 0.0) if fault is None else (fault.kind, fault.value)
         if kind == "stall":
             proxy.stopping.wait(value)
@@ -152,6 +153,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(response)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815
+
+    def _object_in_body(self) -> str:
+        """Return ` name=…` for an upload that names its object in its body, so that a rule can mean it."""
+        if "uploadType=multipart" not in self.path:
+            return ""
+        # Nothing is taken: whoever serves the request reads it all.
+        found = _NAME.search(self.rfile.peek(2048))
+        return f" name={found[1].decode()}" if found else ""
 
     def _control(self, body: bytes) -> Response:
         proxy = self.server.proxy

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tests.unit.speech.google_stand_in import google_stand_in
+from tests.speech_stand_in import speech_stand_in
 from trivia_render.models.plan import Provider, VoiceSpec
 from trivia_render.models.ports import Samples, Speech
 from trivia_render.models.timeline import Line
@@ -65,7 +65,7 @@ def _open(kind: str) -> Iterator[Subject]:
         yield Subject(SilentVoice(), _spec("none", "none"))
     else:
         name = "en-US-Neural2-F" if kind == "google marks" else "en-US-Chirp3-HD-Kore"
-        with google_stand_in() as service:
+        with speech_stand_in() as service:
             yield Subject(GoogleVoice(make_client=service.make_client), _spec("google", name))
 
 
@@ -214,7 +214,7 @@ def test_other_languages_are_spoken_sentence_by_sentence(
 ) -> None:
     lines = (Line(role="question", text=text), Line(role="answer", text=text))
     spec = _spec(provider, name, language)
-    with google_stand_in() as service:
+    with speech_stand_in() as service:
         voice = GoogleVoice(make_client=service.make_client) if provider == "google" else SilentVoice()
         speech = voice.synthesize(lines, voice=spec)
         assert len(service.requests) == (1 if provider == "google" else 0)

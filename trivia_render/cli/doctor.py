@@ -19,6 +19,7 @@ from trivia_render.errors import TriviaRenderError
 from trivia_render.models.ports import Store
 from trivia_render.models.timeline import Line
 from trivia_render.settings import Settings, load_settings
+from trivia_render.speech.endpoint import parse_endpoint
 from trivia_render.speech.resolve import resolve_voice
 from trivia_render.wiring import check_google_credentials, google_credentials_of, make_scratch, make_store
 
@@ -131,7 +132,7 @@ def _fonts() -> Finding:
 def _voice(settings: Settings) -> Finding:
     check_google_credentials(settings)
     if google_credentials_of(settings):
-        return Finding("voice", "ok", "Google Cloud Text-to-Speech (credentials are set)", "")
+        return _google_voice(settings.speech_endpoint)
     from trivia_render.speech.offline import OfflineVoice
 
     spec, _ = resolve_voice(
@@ -147,6 +148,19 @@ def _voice(settings: Settings) -> Finding:
         f"{seconds:.1f} s spoken in {time.monotonic() - started:.1f} s",
         "For other languages set GOOGLE_APPLICATION_CREDENTIALS.",
     )
+
+
+def _google_voice(endpoint: str | None) -> Finding:
+    if endpoint is None:
+        return Finding("voice", "ok", "Google Cloud Text-to-Speech (credentials are set)", "")
+    if parse_endpoint(endpoint).transport == "plaintext":
+        return Finding(
+            "voice",
+            "note",
+            f"a stand-in at {endpoint}, in plaintext without credentials",
+            "For real voices unset TRIVIA_SPEECH_ENDPOINT.",
+        )
+    return Finding("voice", "ok", f"Google Cloud Text-to-Speech at {endpoint} (credentials are set)", "")
 
 
 def _store(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ progress at once, so that no full pipe can lock the two processes.
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -19,8 +20,16 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from trivia_render.encode.pipe import FramePipe
-from trivia_render.errors import EncodeError, EncodeStalledError, ProgramMissingError
+from trivia_render.errors import (
+    DISK_REMEDY,
+    DiskFullError,
+    EncodeError,
+    EncodeStalledError,
+    ProgramMissingError,
+)
 
+#: What the C library calls ENOSPC, EDQUOT and EFBIG; FFmpeg runs with LC_ALL=C.
+_NO_SPACE: Final = re.compile("No space left on device|Disk quota exceeded|File too large")
 #: Standard error that is kept; of more, the end. A loudness reading of an hour of sound stays under it.
 _KEPT_BYTES: Final = 4 << 20
 _EVIDENCE_LINES: Final = 15
@@ -224,13 +233,19 @@ class WatchedProcess:
                 remedy="Try again. If the machine is only slow, raise TRIVIA_ENCODE_STALL_SECONDS.",
             )
 
-    def _failure(self, what: str) -> EncodeError:
+    def _failure(self, what: str) -> EncodeError | DiskFullError:
         if self._cancelled:
             return EncodeError(
                 f"FFmpeg was ended while {self._purpose}, because the run was given up.",
                 remedy="Start the job again; finished clips are kept.",
             )
         code = self._process.returncode
+        if _NO_SPACE.search(self._messages()) or code == -signal.SIGXFSZ:
+            return DiskFullError(
+                f"The disk was full, or a file too large for it, while {self._purpose}.",
+                evidence=self._evidence(),
+                remedy=DISK_REMEDY,
+            )
         ended_by = f" (ended by signal {-code}, {signal.strsignal(-code)})" if code and code < 0 else ""
         return EncodeError(
             f"FFmpeg {what}{ended_by} while {self._purpose}; exit code {code}.",

@@ -65,8 +65,17 @@ def _read_line(number: int, line: bytes, *, name: str) -> BatchJob:
     if isinstance(value, dict) and "config" in value:
         problems = (*problems, *_wrapper_problems(value))
         config, job_id = value["config"], value.get("job_id")
-    # Given as text where it stands alone: so the parser's own findings about the text are not lost.
-    parsed, warnings = parse_job_config(line if config is value else config, source=source)
+        if not isinstance(config, dict):
+            message = f"must be an object ({{…}}), not {shown(config)}."
+            problems = (*problems, error(("config",), message, "Put one job config here."))
+            raise ConfigInvalidError(problems, source=source)
+    try:
+        # Given as text where it stands alone: so the parser's own findings about the text are not lost.
+        parsed, warnings = parse_job_config(line if config is value else config, source=source)
+    except ConfigInvalidError as refusal:
+        if config is value:
+            raise
+        raise ConfigInvalidError((*problems, *refusal.problems), source=source) from None
     if problems:
         raise ConfigInvalidError(problems, source=source)
     if job_id is None:

@@ -1,7 +1,6 @@
 """Make one finished video of its clips: one sound master, one stream-copied picture, captions, thumbnail."""
 
 import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,7 +11,7 @@ from trivia_render.audio.mix import mix_master
 from trivia_render.encode.assembly import join_clips
 from trivia_render.encode.sound import encode_aac, measure_loudness, read_flac
 from trivia_render.encode.verify import check_video, inspect_video
-from trivia_render.errors import PreconditionFailedError
+from trivia_render.errors import ObjectDamagedError, ObjectMissingError, PreconditionFailedError
 from trivia_render.models.formats import FORMATS, FPS
 from trivia_render.models.plan import ClipSpec, JobPlan, QuestionClip, VideoPlan
 from trivia_render.models.results import Chapter, ClipResult, ObjectRef, VideoRecord
@@ -21,10 +20,14 @@ from trivia_render.pipeline.captions import caption_cues, chapters, to_srt, to_v
 from trivia_render.pipeline.clip import render_clip
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import StageStarted
+from trivia_render.pipeline.scratch import scratch_folder
 from trivia_render.pipeline.stopwatch import Stopwatch
 from trivia_render.scene.thumbnail import draw_thumbnail
 from trivia_render.storage import keys
 from trivia_render.storage.keys import VideoFile
+
+#: Hears of a clip that was rendered again, and why.
+Repaired = Callable[[ClipResult, str], None]
 
 CONTENT_TYPES: dict[VideoFile, str] = {
     "video.mp4": "video/mp4",
@@ -42,20 +45,19 @@ def assemble_video(
     *,
     attempt: int,
     clock: Stopwatch,
-    repaired: Callable[[ClipResult], None],
+    repaired: Repaired,
 ) -> VideoRecord:
     """Join the clips of a video, in order, and put its files into the store under this attempt.
 
-    Clips whose stream parameters differ from the majority's are rendered again before joining, and told
-    to `repaired`.
+    Clips whose stream parameters differ from the majority's, and clips that the store has no more or not
+    as they were, are rendered again before joining, and told to `repaired` with the reason.
     Raises ClipMismatchError, VideoOutOfSpecError, EncodeError and the store's errors.
     """
-    with tempfile.TemporaryDirectory(prefix="video-", dir=ports.scratch) as folder:
-        workshop = Path(folder)
+    with scratch_folder(ports.scratch, prefix="video-") as workshop:
         with clock("matching"):
             clips = _with_equal_parameters(ports, video, clips, repaired)
         with clock("fetching"):
-            pictures, sounds = _fetch(ports, clips, workshop)
+            clips, pictures, sounds = _fetch(ports, video, clips, workshop, repaired)
         ports.report(StageStarted(stage="mixing", format=video.format))
         with clock("mixing"):
             sound = _finish_sound(ports, plan, sounds, workshop)
@@ -90,7 +92,7 @@ def assemble_video(
 
 
 def _with_equal_parameters(
-    ports: Ports, video: VideoPlan, clips: Sequence[ClipResult], repaired: Callable[[ClipResult], None]
+    ports: Ports, video: VideoPlan, clips: Sequence[ClipResult], repaired: Repaired
 ) -> Sequence[ClipResult]:
     """Render clips again whose SPS and PPS are not the majority's; `join_clips` refuses what then differs."""
     usual, _ = Counter(clip.parameter_sets_sha256 for clip in clips).most_common(1)[0]
@@ -99,20 +101,35 @@ def _with_equal_parameters(
         if clip.parameter_sets_sha256 == usual:
             return clip
         again = render_clip(ports, spec, again=True)
-        repaired(again)
+        repaired(again, "its stream parameters differed from the other clips'")
         return again
 
     return [matching(spec, clip) for spec, clip in zip(video.clips, clips, strict=True)]
 
 
-def _fetch(ports: Ports, clips: Sequence[ClipResult], folder: Path) -> tuple[list[Path], list[Path]]:
-    pictures, sounds = [], []
-    for index, clip in enumerate(clips):
-        pictures.append(folder / f"{index:03d}.mp4")
-        ports.work_store.download(clip.video.key, pictures[-1], crc32c=clip.video.crc32c)
-        sounds.append(folder / f"{index:03d}.flac")
-        ports.work_store.download(clip.audio.key, sounds[-1], crc32c=clip.audio.crc32c)
-    return pictures, sounds
+def _fetch(
+    ports: Ports, video: VideoPlan, clips: Sequence[ClipResult], folder: Path, repaired: Repaired
+) -> tuple[list[ClipResult], list[Path], list[Path]]:
+    """Download pictures and sound of each clip, checked; return the clips as they are now."""
+    pictures = [folder / f"{index:03d}.mp4" for index in range(len(clips))]
+    sounds = [folder / f"{index:03d}.flac" for index in range(len(clips))]
+
+    def fetch(clip: ClipResult, picture: Path, sound: Path) -> None:
+        ports.work_store.download(clip.video.key, picture, crc32c=clip.video.crc32c)
+        ports.work_store.download(clip.audio.key, sound, crc32c=clip.audio.crc32c)
+
+    fetched: list[ClipResult] = []
+    for spec, known, picture, sound in zip(video.clips, clips, pictures, sounds, strict=True):
+        clip = known
+        try:
+            fetch(clip, picture, sound)
+        except (ObjectMissingError, ObjectDamagedError) as error:
+            # It was whole when the run looked: deleted or damaged since.
+            clip = render_clip(ports, spec, again=True)
+            repaired(clip, error.message)
+            fetch(clip, picture, sound)
+        fetched.append(clip)
+    return fetched, pictures, sounds
 
 
 def _finish_sound(ports: Ports, plan: JobPlan, sounds: Sequence[Path], folder: Path) -> FinishedSound:

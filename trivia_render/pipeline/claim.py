@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
 
 from trivia_render.errors import (
+    MACHINE_FAULTS,
     BadInputError,
+    CrashLimitError,
+    JobGivenBackError,
     LeaseLostError,
     ObjectMissingError,
     StoreError,
+    TriviaRenderError,
 )
 from trivia_render.models.config import JobConfig
 from trivia_render.models.formats import FORMATS, FormatName
@@ -17,10 +21,11 @@ from trivia_render.models.parse import parse_job_config
 from trivia_render.models.plan import JobPlan
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import JobStatus, Manifest
-from trivia_render.pipeline.handover import error_fields
+from trivia_render.pipeline.handover import crash_limit_reached, error_fields
 from trivia_render.pipeline.job import (
     JobRun,
     artefacts,
+    attempt_of,
     discard_unpublished,
     published_fields,
     read_manifest,
@@ -33,6 +38,9 @@ from trivia_render.pipeline.status import StatusWriter, read_status, read_status
 from trivia_render.storage import keys
 from trivia_render.telemetry.log_context import log_context
 
+#: Whether a fault of this machine fails the job, or leaves it to another machine.
+OnMachineFault = Literal["fail", "give_back"]
+
 
 @contextmanager
 def open_job(
@@ -43,32 +51,19 @@ def open_job(
     config: Mapping[str, Any] | None = None,
     formats: Sequence[FormatName] | None = None,
     flow_run_id: str | None = None,
+    on_machine_fault: OnMachineFault = "fail",
 ) -> Iterator[JobRun]:
     """Claim the job, plan it, and keep its status true until the block ends.
 
     `config` None: the one in the store is used. `formats` replaces the config's own.
     Leaving by an exception marks the job failed; leaving by an interrupt leaves it pending, so that
-    the next run goes on. Raises JobHeldError, CrashLimitError,
+    the next run goes on. `on_machine_fault` "give_back" does the same where this machine alone is to blame,
+    up to the limit of crashes. Raises JobHeldError, JobGivenBackError, CrashLimitError,
     ConfigInvalidError and what planning raises.
     """
-    with ExitStack() as stack:
-        stack.enter_context(
-            log_context(channel=channel, job_id=job_id, flow_run_id=flow_run_id, worker_id=ports.worker_id)
-        )
-        yield stack.enter_context(_claimed_job(ports, channel, job_id, config, formats, flow_run_id))
-
-
-@contextmanager
-def _claimed_job(
-    ports: Ports,
-    channel: str,
-    job_id: str,
-    config: Mapping[str, Any] | None,
-    formats: Sequence[FormatName] | None,
-    flow_run_id: str | None,
-) -> Iterator[JobRun]:
     seen = read_status(ports, channel=channel, job_id=job_id)
     with (
+        log_context(channel=channel, job_id=job_id, flow_run_id=flow_run_id, worker_id=ports.worker_id),
         hold_lease(
             ports,
             channel=channel,
@@ -93,6 +88,12 @@ def _claimed_job(
             # The status belongs to whoever holds the lease now.
             discard_unpublished(run)
             raise
+        except MACHINE_FAULTS as error:
+            discard_unpublished(run)
+            if on_machine_fault == "fail":
+                _note_failure(ports, status, error)
+                raise
+            raise _give_back(ports, status, error) from error
         except Exception as error:
             discard_unpublished(run)
             _note_failure(ports, status, error)
@@ -145,8 +146,7 @@ def _status_of_claim(
 def _last_attempt(ports: Ports, channel: str, job_id: str) -> int:
     """Return the highest attempt that has files: they outlive status and lease, and are never overwritten."""
     folder = keys.manifest_key(channel, job_id).removesuffix("manifest.json")
-    parts = (info.key.removeprefix(folder).split("/") for info in ports.store.list(folder))
-    return max((int(part[1]) for part in parts if len(part) == 3 and part[1].isdigit()), default=0)
+    return max((attempt_of(info.key) or 0 for info in ports.store.list(folder)), default=0)
 
 
 def _start(
@@ -197,6 +197,7 @@ def _start(
         status=status,
         published=published,
         manifest_generation=generation,
+        published_attempt=(manifest.attempt if manifest is not None else 0 if generation == 0 else None),
     )
 
 
@@ -242,6 +243,21 @@ def _is_current(ports: Ports, manifest: Manifest, plan: JobPlan) -> bool:
     return all(
         info is not None and (info.size_bytes, info.crc32c) == (ref.size_bytes, ref.crc32c)
         for ref, info in zip(refs, infos, strict=True)
+    )
+
+
+def _give_back(ports: Ports, status: StatusWriter, error: Exception) -> TriviaRenderError:
+    """Leave the job to another machine; return what ends this run. At the limit of crashes the job fails."""
+    crashes = status.status.crashes + 1
+    if crashes >= ports.max_crashes:
+        limit = crash_limit_reached(status.status.model_copy(update={"crashes": crashes}))
+        reached = CrashLimitError(limit.message, evidence=f"The last one: {error}", remedy=limit.remedy)
+        status.update(state="failed", crashes=crashes, finished_at=ports.now(), **error_fields(reached))
+        return reached
+    status.update(state="pending", crashes=crashes, **error_fields(error))
+    return JobGivenBackError(
+        f"{status.status.worker_id} cannot render {status.status.channel}/{status.status.job_id}: {error}",
+        remedy="Nothing to do for the job: another machine tries. Mend this one.",
     )
 
 

@@ -4,7 +4,6 @@ A clip's record, `clips/{key}.json`, is its commit: it is written last and names
 """
 
 import hashlib
-import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from trivia_render.models.results import ClipResult, ObjectRef
 from trivia_render.pipeline.assets import read_assets
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import ClipAdvanced, ClipFinished, ClipStarted
+from trivia_render.pipeline.scratch import scratch_folder
 from trivia_render.pipeline.stopwatch import Stopwatch
 from trivia_render.scene.compose import open_scene
 from trivia_render.scene.timeline import build_timeline
@@ -77,8 +77,8 @@ def _render(ports: Ports, spec: ClipSpec) -> ClipResult:
     with clock("drawing"):
         timeline = build_timeline(spec.content, speech.lines)
         scene = open_scene(spec, timeline, assets=read_assets(spec, ports.store))
-    with tempfile.TemporaryDirectory(prefix="clip-", dir=ports.scratch) as folder:
-        video_path, audio_path = Path(folder, "clip.mp4"), Path(folder, "clip.flac")
+    with scratch_folder(ports.scratch, prefix="clip-") as folder:
+        video_path, audio_path = folder / "clip.mp4", folder / "clip.flac"
         # Waiting for a slot is nobody's work: no stage's seconds count it.
         with ports.slots.hold(spec.encoder.name, given_up=given_up) as gpu, clock("encode"):
             ports.report(ClipStarted(clip_key=clip_key, label=spec.label, frames=timeline.frames))

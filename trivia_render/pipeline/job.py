@@ -38,6 +38,7 @@ class JobRun:
         status: StatusWriter,
         published: Manifest | None,
         manifest_generation: int,
+        published_attempt: int | None,
     ) -> None:
         self.plan = plan
         self.config = config
@@ -50,6 +51,9 @@ class JobRun:
         self._lease = lease
         self._status = status
         self._manifest_generation = manifest_generation
+        # 0: none yet; None: a manifest that cannot be read names it.
+        self._published_attempt = published_attempt
+        self._made: Manifest | None = None
         self._clock = Stopwatch()
         self._started_at = ports.now()
         self._rendered = 0
@@ -87,27 +91,22 @@ class JobRun:
             repaired=self._note_repair,
         )
 
-    def _note_repair(self, clip: ClipResult) -> None:
+    def _note_repair(self, clip: ClipResult, reason: str) -> None:
         self._rendered += 1
         self._reused = max(0, self._reused - 1)
-        self._repairs.append(
-            Fallback(
-                what="clip",
-                asked=clip.label,
-                used="rendered again",
-                reason="its stream parameters differed from the other clips'",
-            )
-        )
+        self._repairs.append(Fallback(what="clip", asked=clip.label, used="rendered again", reason=reason))
 
     def publish(self, videos: Sequence[VideoRecord]) -> Manifest:
         """Commit the videos by writing the manifest.
 
-        Raises LeaseLostError if another run has the job; this attempt's files are deleted then.
+        Tried again after a fault of the store, it goes on where it stopped. Raises LeaseLostError if the job
+        was taken away; this attempt's files are deleted then.
         """
-        manifest = self._manifest(videos)
+        # Made once: what was written by a try that failed afterwards is known again.
+        self._made = manifest = self._made or self._manifest(videos)
         key = keys.manifest_key(self.plan.channel, self.plan.job_id)
         try:
-            self._lease.check()
+            self._confirm_claim()
             self._ports.store.write(
                 key,
                 manifest.model_dump_json(indent=2).encode(),
@@ -122,6 +121,7 @@ class JobRun:
                 ) from error
             # The write landed and its answer was lost.
         self.committed = True
+        self._sweep_dead_attempts()
         now = self._ports.now()
         self._status.update(
             state="completed",
@@ -132,6 +132,16 @@ class JobRun:
         )
         self._ports.report(JobEnded("completed", self._status.status.seconds or 0.0))
         return manifest
+
+    def _confirm_claim(self) -> None:
+        """Raise LeaseLostError unless the store says, now, that the job is this run's.
+
+        By conditional writes: what this process remembers of its lease is as old as the last renewal, and a
+        job that was given back or cancelled while the lease had run out shows that in its status alone.
+        """
+        self._lease.renew()
+        self._lease.check()
+        self._status.update(clips_done=self._rendered + self._reused)
 
     def _manifest(self, videos: Sequence[VideoRecord]) -> Manifest:
         hours = (self._ports.now() - self._started_at).total_seconds() / 3600
@@ -162,6 +172,21 @@ class JobRun:
             published_at=self._ports.now(),
             metadata=self.config.metadata,
         )
+
+    def _sweep_dead_attempts(self) -> None:
+        """Delete the files of attempts that died before they published anything.
+
+        They are those between the attempt published before and this one, which alone could claim the job.
+        """
+        if self._published_attempt is None:
+            return
+        folder = keys.manifest_key(self.plan.channel, self.plan.job_id).removesuffix("manifest.json")
+        # Unnamed by any manifest they are never read: a store in trouble keeps them until the next attempt.
+        with suppress(StoreError):
+            for info in self._ports.store.list(folder):
+                number = attempt_of(info.key)
+                if number is not None and self._published_attempt < number < self.attempt:
+                    self._ports.store.delete(info.key)
 
     def discard(self) -> None:
         """Delete this attempt's files by their exact names; another's are never touched."""
@@ -198,6 +223,12 @@ def _shares(seconds: Mapping[str, float], total: float) -> dict[str, float]:
     """Divide a cost by the seconds of each stage."""
     whole = sum(seconds.values()) or 1.0
     return {stage: round(total * part / whole, 8) for stage, part in seconds.items()}
+
+
+def attempt_of(key: str) -> int | None:
+    """Return whose attempt a finished file is, by its name; None for other objects. Pure."""
+    parts = key.split("/")
+    return int(parts[4]) if len(parts) == 6 and parts[4].isdigit() else None
 
 
 def artefacts(video: VideoRecord) -> tuple[ObjectRef, ...]:

@@ -241,7 +241,8 @@ def _with_stored_images(ports: Ports, parsed: JobConfig, config: Mapping[str, An
     stored: dict[str, Any] = json.loads(json.dumps(config))
     if not images:
         return stored
-    for question in stored["questions"]:
+    # Of a longer list the rest is not looked at by anyone, and may hold anything.
+    for question in stored["questions"][: len(parsed.questions)]:
         if question.get("image") in images:
             question["image"] = images[question["image"]].uri
     theme = stored.get("theme")

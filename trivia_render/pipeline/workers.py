@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from trivia_render.errors import ObjectMissingError, PreconditionFailedError
+from trivia_render.errors import ObjectMissingError, PreconditionFailedError, StoreError
 from trivia_render.models.base import Model
 from trivia_render.models.ports import Store
 from trivia_render.storage import keys
@@ -43,7 +43,12 @@ def write_worker(store: Store, record: WorkerRecord) -> None:
 def is_draining(store: Store, name: str) -> bool:
     """Tell whether a worker has announced its end."""
     try:
-        data, _ = store.read(keys.worker_key(name))
+        key = keys.worker_key(name)
+    except StoreError:
+        # Not started by us: the names that Prefect gives have blanks.
+        return False
+    try:
+        data, _ = store.read(key)
         return WorkerRecord.model_validate_json(data).state == "draining"
     except (ObjectMissingError, ValidationError):
         return False
@@ -76,6 +81,11 @@ def take_turn(store: Store, name: str, *, owner: str, now: datetime, seconds: fl
     except PreconditionFailedError:
         return False
     return True
+
+
+def end_turn(store: Store, name: str, *, owner: str, now: datetime) -> None:
+    """Let one's own turn run out now, for the next one; another's is left alone."""
+    take_turn(store, name, owner=owner, now=now, seconds=0)
 
 
 def new_owner() -> str:

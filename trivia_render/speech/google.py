@@ -9,6 +9,7 @@ from trivia_render.models.plan import VoiceSpec
 from trivia_render.models.ports import Samples, Speech
 from trivia_render.models.timeline import Line
 from trivia_render.speech import waveform
+from trivia_render.speech.endpoint import parse_endpoint
 from trivia_render.speech.lines import Part, join
 from trivia_render.speech.places import cut_at_breaks, place_sentences
 from trivia_render.speech.rate_limit import NoRateLimit, RateLimit
@@ -29,6 +30,14 @@ from trivia_render.speech.wav import read_wav
 #: "Speaking rate in the range [0.25, 2.0]; any other values will return an error" (AudioConfig in the
 #: API's reference). What lies outside is done by stretching.
 SLOWEST, FASTEST = 0.25, 2.0
+
+_PLAINTEXT_OPTIONS = (
+    # As the client sets them on a channel of its own: five minutes of speech are over the default of 4 MiB.
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # gRPC would ask the proxy that http_proxy names even for 127.0.0.1.
+    ("grpc.enable_http_proxy", 0),
+)
 
 
 class RetryPolicy(NamedTuple):
@@ -75,7 +84,7 @@ class GoogleVoice:
         rate_limit: RateLimit | None = None,
         retry: RetryPolicy | None = None,
     ) -> None:
-        self._make_client = make_client or _default_client
+        self._make_client = make_client or connect
         self._rate_limit = rate_limit or NoRateLimit()
         self._retry = retry or RetryPolicy()
         self._lock = threading.Lock()
@@ -175,10 +184,26 @@ class GoogleVoice:
             return self._client
 
 
-def _default_client() -> SpeechClient:
-    from google.cloud import texttospeech_v1beta1
+def connect(endpoint: str | None = None) -> SpeechClient:
+    """Return a client of the service at `endpoint` (see `parse_endpoint`), by default Google's global one.
 
-    client: SpeechClient = texttospeech_v1beta1.TextToSpeechClient()
+    By TLS it has this machine's credentials; in plaintext it has none and looks for none.
+    """
+    from google.cloud import texttospeech_v1beta1 as api
+
+    client: SpeechClient
+    if endpoint is None:
+        client = api.TextToSpeechClient()
+        return client
+    target, transport = parse_endpoint(endpoint)
+    if transport == "tls":
+        client = api.TextToSpeechClient(client_options={"api_endpoint": target})
+        return client
+    import grpc  # type: ignore[import-untyped]
+    from google.cloud.texttospeech_v1beta1.services.text_to_speech.transports import TextToSpeechGrpcTransport
+
+    channel = grpc.insecure_channel(target, options=_PLAINTEXT_OPTIONS)
+    client = api.TextToSpeechClient(transport=TextToSpeechGrpcTransport(channel=channel))
     return client
 
 

@@ -21,6 +21,7 @@ from uuid import UUID
 import httpx
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 
 from trivia_render.errors import TriviaRenderError, WorkflowServerError
@@ -28,7 +29,7 @@ from trivia_render.models.ports import Store
 from trivia_render.pipeline.workers import WorkerRecord, write_worker
 from trivia_render.workpool.processes import WORKER_MARK, Engine, find_engines, kill_trees
 from trivia_render.workpool.reaper import Policy, hand_back
-from trivia_render.workpool.runs import is_open
+from trivia_render.workpool.runs import WORKER_LABEL, is_open, read_runs
 
 log = logging.getLogger("trivia_render.worker")
 
@@ -62,6 +63,8 @@ def worker_environment(
         "TRIVIA_HOME": str(home),
         "PATH": os.pathsep.join([program_folder, inherited.get("PATH", os.defpath)]),
         "PREFECT_WORKER_HEARTBEAT_SECONDS": f"{heartbeat_seconds:g}",
+        # What a server says whose database is being restarted.
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
     }
 
 
@@ -123,6 +126,16 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
         )
         log.info("Worker %s serves the pool %s.", name, self._pool)
+        ended = threading.Event()
+        # In a thread of its own: a server that does not answer must not keep this one from anything.
+        threading.Thread(target=self._keep_books, args=(name, ended), name="books", daemon=True).start()
+        try:
+            self._watch(record, worker)
+        finally:
+            ended.set()
+
+    def _watch(self, record: WorkerRecord, worker: subprocess.Popen[bytes]) -> None:
+        name = record.name
         seen = _clock()
         while not self._stop.wait(_TICK_SECONDS):
             if worker.poll() is not None:
@@ -138,6 +151,12 @@ class Supervisor:
             seen = now
         log.info("Worker %s stops: %s", name, self._reason)
         self._drain(record, worker, reason=self._reason)
+
+    def _keep_books(self, name: str, ended: threading.Event) -> None:
+        books = Books(name, pool=self._pool)
+        while not ended.wait(self._policy.lost_seconds):
+            for flow_run_id in books.orphans():
+                self._hand_back(flow_run_id, reason="Its process ended.", counted=True)
 
     def _announce(self, name: str) -> WorkerRecord:
         now = datetime.now(UTC)
@@ -171,7 +190,7 @@ class Supervisor:
             "Worker %s drained: %d runs ended, %.1f s.", record.name, len(engines), time.monotonic() - begun
         )
 
-    def _hand_back(self, flow_run_id: str, *, reason: str) -> None:
+    def _hand_back(self, flow_run_id: str, *, reason: str, counted: bool = False) -> None:
         try:
             with _client() as client:
                 run = client.read_flow_run(UUID(flow_run_id))
@@ -182,9 +201,10 @@ class Supervisor:
                     self._store,
                     run,
                     reason=reason,
-                    counted=False,
+                    counted=counted,
                     policy=self._policy,
-                    delay_seconds=0.0,
+                    # A worker that lives may still hold it for a moment.
+                    delay_seconds=self._policy.requeue_seconds if counted else 0.0,
                 )
             log.info("Flow run %s: %s.", flow_run_id, done, extra={"flow_run_id": flow_run_id})
         except ObjectNotFound:
@@ -194,6 +214,34 @@ class Supervisor:
             log.error(  # noqa: TRY400 - where it was raised tells nothing that its words do not
                 "Flow run %s could not be handed back: %s", flow_run_id, error
             )
+
+
+class Books:
+    """The runs that the server takes for this worker's and that no process runs any more.
+
+    A worker tells the server when a run's process dies. Where the server did not hear it, being away itself,
+    the run would stay in its books for ever: its worker lives, so no reaper comes for it.
+    """
+
+    def __init__(self, name: str, *, pool: str) -> None:
+        self._name = name
+        self._pool = pool
+        self._missing: set[str] = set()
+
+    def orphans(self) -> set[str]:
+        """Look, and return the runs that had no process at this look and the one before."""
+        try:
+            with _client() as client:
+                # Asked first: a run that ends in between has its process still, or its end in the books.
+                runs = read_runs(client, pool=self._pool, states=[StateType.RUNNING, StateType.PENDING])
+                mine = {str(run.id) for run in runs if run.labels.get(WORKER_LABEL) == self._name}
+        except httpx.HTTPError as error:
+            log.warning("Prefect's server did not say what runs here: %s", error)
+            return set()
+        missing = mine - {engine.flow_run_id for engine in find_engines(self._name)}
+        orphans = missing & self._missing
+        self._missing = missing - orphans
+        return orphans
 
 
 def check_pool(pool: str) -> None:

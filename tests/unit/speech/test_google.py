@@ -10,12 +10,8 @@ import grpc
 import pytest
 from google.auth.exceptions import DefaultCredentialsError
 
-from tests.unit.speech.google_stand_in import (
-    WORD_GAP_SECONDS,
-    GoogleStandIn,
-    google_stand_in,
-    word_seconds,
-)
+from tests.google_speech import WORD_GAP_SECONDS, RefusalError, word_seconds
+from tests.speech_stand_in import SpeechStandIn, speech_stand_in
 from trivia_render.errors import (
     BadInputError,
     SpeechError,
@@ -41,8 +37,8 @@ RATE = 48_000
 
 
 @pytest.fixture
-def service() -> Iterator[GoogleStandIn]:
-    with google_stand_in() as running:
+def service() -> Iterator[SpeechStandIn]:
+    with speech_stand_in() as running:
         yield running
 
 
@@ -50,7 +46,7 @@ def _sounding_seconds(speech: Speech, line: int) -> float:
     return sum(sentence.end_seconds - sentence.start_seconds for sentence in speech.lines[line].sentences)
 
 
-def _voice(service: GoogleStandIn, **changed: object) -> GoogleVoice:
+def _voice(service: SpeechStandIn, **changed: object) -> GoogleVoice:
     return GoogleVoice(make_client=service.make_client, retry=HASTY._replace(**changed))
 
 
@@ -60,7 +56,7 @@ def _spec(name: str = "en-US-Neural2-F", *, speed: float = 1.0) -> VoiceSpec:
 
 @pytest.mark.parametrize("name", ["en-US-Neural2-F", "es-ES-Wavenet-B", "en-US-Standard-C", "en-US-News-K"])
 def test_a_clip_takes_one_request_where_the_voice_gives_time_points(
-    service: GoogleStandIn, name: str
+    service: SpeechStandIn, name: str
 ) -> None:
     speech = _voice(service).synthesize(CLIP, voice=_spec(name))
 
@@ -73,7 +69,7 @@ def test_a_clip_takes_one_request_where_the_voice_gives_time_points(
     "name", ["en-US-Studio-O", "en-US-Journey-F", "en-US-Chirp-HD-F", "en-US-Chirp3-HD-Kore"]
 )
 def test_a_voice_without_time_points_takes_one_plain_request_a_line(
-    service: GoogleStandIn, name: str
+    service: SpeechStandIn, name: str
 ) -> None:
     speech = _voice(service).synthesize(CLIP, voice=_spec(name))
 
@@ -81,7 +77,7 @@ def test_a_voice_without_time_points_takes_one_plain_request_a_line(
     assert [len(measured.sentences) for measured in speech.lines] == [2, 1, 1]
 
 
-def test_marks_and_plain_requests_give_the_same_speech(service: GoogleStandIn) -> None:
+def test_marks_and_plain_requests_give_the_same_speech(service: SpeechStandIn) -> None:
     marked = _voice(service).synthesize(CLIP, voice=_spec())
     plain = _voice(service).synthesize(CLIP, voice=_spec("en-US-Studio-O"))
 
@@ -93,7 +89,7 @@ def test_marks_and_plain_requests_give_the_same_speech(service: GoogleStandIn) -
 
 
 @pytest.mark.parametrize("shift", [-0.2, 0.2])
-def test_marks_that_are_a_little_off_still_cut_in_the_silence(service: GoogleStandIn, shift: float) -> None:
+def test_marks_that_are_a_little_off_still_cut_in_the_silence(service: SpeechStandIn, shift: float) -> None:
     exact = _voice(service).synthesize(CLIP, voice=_spec())
     service.mark_shift_seconds = shift
     shifted = _voice(service).synthesize(CLIP, voice=_spec())
@@ -102,7 +98,7 @@ def test_marks_that_are_a_little_off_still_cut_in_the_silence(service: GoogleSta
     assert shifted.lines[0].sentences == exact.lines[0].sentences
 
 
-def test_sentences_without_a_pause_between_them_are_placed_by_their_marks(service: GoogleStandIn) -> None:
+def test_sentences_without_a_pause_between_them_are_placed_by_their_marks(service: SpeechStandIn) -> None:
     service.sentence_pause_seconds = WORD_GAP_SECONDS
     first, second = _voice(service).synthesize(CLIP, voice=_spec()).lines[0].sentences
 
@@ -111,21 +107,21 @@ def test_sentences_without_a_pause_between_them_are_placed_by_their_marks(servic
     assert first.end_seconds == pytest.approx(second.start_seconds - WORD_GAP_SECONDS, abs=0.02)
 
 
-def test_a_single_sentence_is_asked_for_without_markup(service: GoogleStandIn) -> None:
+def test_a_single_sentence_is_asked_for_without_markup(service: SpeechStandIn) -> None:
     _voice(service).synthesize(CLIP[2:], voice=_spec())
 
     assert service.spoken[0].style == "text"
     assert not service.requests[0].enable_time_pointing
 
 
-def test_a_clip_with_nothing_to_speak_takes_no_request(service: GoogleStandIn) -> None:
+def test_a_clip_with_nothing_to_speak_takes_no_request(service: SpeechStandIn) -> None:
     _voice(service).synthesize([Line(role="title", text="🎉")], voice=_spec())
 
     assert service.requests == []
     assert service.clients_made == 0
 
 
-def test_markup_in_a_text_is_data(service: GoogleStandIn) -> None:
+def test_markup_in_a_text_is_data(service: SpeechStandIn) -> None:
     text = "Is 1 < 2 & 3 > 2? Use </speak> or <break time='9s'/> \"now\" ]]>."
     _voice(service).synthesize([Line(role="question", text=text), CLIP[1]], voice=_spec())
 
@@ -133,7 +129,7 @@ def test_markup_in_a_text_is_data(service: GoogleStandIn) -> None:
 
 
 def test_a_mark_that_is_dropped_inside_a_line_leaves_its_sentences_to_the_pauses(
-    service: GoogleStandIn,
+    service: SpeechStandIn,
 ) -> None:
     exact = _voice(service).synthesize(CLIP, voice=_spec())
     service.dropped_marks = re.compile("s")
@@ -145,7 +141,7 @@ def test_a_mark_that_is_dropped_inside_a_line_leaves_its_sentences_to_the_pauses
 
 @pytest.mark.parametrize("fault", ["dropped", "noisy", "refused"])
 def test_where_marks_fail_the_clip_is_spoken_line_by_line_from_then_on(
-    service: GoogleStandIn, fault: str
+    service: SpeechStandIn, fault: str
 ) -> None:
     lines = [line.model_copy(update={"text": line.text.rstrip(".")}) for line in CLIP]
     exact = _voice(service).synthesize(lines, voice=_spec("en-US-Studio-O"))
@@ -155,7 +151,7 @@ def test_where_marks_fail_the_clip_is_spoken_line_by_line_from_then_on(
     elif fault == "noisy":
         service.breaks_are_silent = False
     else:
-        service.faults.append("`<mark>` tags are not currently supported by these voices.")
+        service.inject(RefusalError("`<mark>` tags are not currently supported by these voices."))
     voice = _voice(service)
 
     speech = voice.synthesize(lines, voice=_spec())
@@ -168,7 +164,7 @@ def test_where_marks_fail_the_clip_is_spoken_line_by_line_from_then_on(
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 48_000])
-def test_any_sample_rate_becomes_48_khz(service: GoogleStandIn, rate: int) -> None:
+def test_any_sample_rate_becomes_48_khz(service: SpeechStandIn, rate: int) -> None:
     exact = _voice(service).synthesize(CLIP, voice=_spec())
     service.sample_rate = rate
     speech = _voice(service).synthesize(CLIP, voice=_spec())
@@ -189,7 +185,7 @@ def test_any_sample_rate_becomes_48_khz(service: GoogleStandIn, rate: int) -> No
     ],
 )
 def test_a_voice_is_asked_for_the_speed_that_it_can_do(
-    service: GoogleStandIn, name: str, speed: float, rate: float
+    service: SpeechStandIn, name: str, speed: float, rate: float
 ) -> None:
     plain = _voice(service).synthesize(CLIP, voice=_spec(name))
     service.spoken.clear()
@@ -199,7 +195,7 @@ def test_a_voice_is_asked_for_the_speed_that_it_can_do(
     assert _sounding_seconds(speech, 2) / _sounding_seconds(plain, 2) == pytest.approx(1 / speed, rel=0.15)
 
 
-def test_many_lines_are_packed_into_as_few_requests_as_the_limit_allows(service: GoogleStandIn) -> None:
+def test_many_lines_are_packed_into_as_few_requests_as_the_limit_allows(service: SpeechStandIn) -> None:
     lines = [Line(role="explanation", text=f"Fact {number}. " + "Word & word. " * 80) for number in range(3)]
     speech = _voice(service).synthesize(lines, voice=_spec())
 
@@ -215,7 +211,7 @@ def test_many_lines_are_packed_into_as_few_requests_as_the_limit_allows(service:
 
 @pytest.mark.parametrize("name", ["en-US-Neural2-F", "en-US-Chirp3-HD-Kore"])
 def test_a_line_over_the_limit_is_split_between_sentences_and_joined(
-    service: GoogleStandIn, name: str
+    service: SpeechStandIn, name: str
 ) -> None:
     text = " ".join(f"Sentence {number} goes on for a while, ünïcödé and all." for number in range(130))
     speech = _voice(service).synthesize([Line(role="explanation", text=text)], voice=_spec(name))
@@ -230,7 +226,7 @@ def test_a_line_over_the_limit_is_split_between_sentences_and_joined(
 
 
 @pytest.mark.parametrize("name", ["en-US-Neural2-F", "en-US-Chirp3-HD-Kore"])
-def test_a_sentence_over_the_limit_is_refused_before_any_request(service: GoogleStandIn, name: str) -> None:
+def test_a_sentence_over_the_limit_is_refused_before_any_request(service: SpeechStandIn, name: str) -> None:
     lines = [*CLIP, Line(role="explanation", text="R&D " * 1300)]
     with pytest.raises(SpeechTooLongError, match="5000 bytes"):
         _voice(service).synthesize(lines, voice=_spec(name))
@@ -246,8 +242,8 @@ def test_a_sentence_over_the_limit_is_refused_before_any_request(service: Google
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     ],
 )
-def test_a_passing_fault_is_retried(service: GoogleStandIn, code: grpc.StatusCode) -> None:
-    service.faults.extend([code, code])
+def test_a_passing_fault_is_retried(service: SpeechStandIn, code: grpc.StatusCode) -> None:
+    service.inject(code, times=2)
     voice = _voice(service, deadline_seconds=20)
     speech = voice.synthesize(CLIP, voice=_spec())
 
@@ -265,36 +261,36 @@ def test_a_passing_fault_is_retried(service: GoogleStandIn, code: grpc.StatusCod
     ],
 )
 def test_a_fault_that_stays_is_given_up_at_the_deadline(
-    service: GoogleStandIn, code: grpc.StatusCode, error: type[SpeechError]
+    service: SpeechStandIn, code: grpc.StatusCode, error: type[SpeechError]
 ) -> None:
-    service.faults.extend([code] * 500)
+    service.inject(code, times=500)
     with pytest.raises(error) as raised:
         _voice(service).synthesize(CLIP, voice=_spec())
     assert raised.value.retryable
     assert 2 <= len(service.requests) < 100
 
 
-def test_a_stall_ends_with_the_request_timeout(service: GoogleStandIn) -> None:
-    service.faults.append("stall")
+def test_a_stall_ends_with_the_request_timeout(service: SpeechStandIn) -> None:
+    service.inject("stall")
     voice = _voice(service, request_timeout_seconds=0.2, deadline_seconds=20)
     voice.synthesize(CLIP, voice=_spec())
 
     assert voice.usage.retries == 1
 
 
-def test_a_service_that_always_stalls_is_unavailable(service: GoogleStandIn) -> None:
-    service.faults.extend(["stall"] * 20)
+def test_a_service_that_always_stalls_is_unavailable(service: SpeechStandIn) -> None:
+    service.inject("stall", times=20)
     with pytest.raises(SpeechUnavailableError):
         _voice(service, request_timeout_seconds=0.1).synthesize(CLIP, voice=_spec())
 
 
-def test_a_service_that_cannot_be_reached_is_unavailable(service: GoogleStandIn) -> None:
+def test_a_service_that_cannot_be_reached_is_unavailable(service: SpeechStandIn) -> None:
     service.address = "127.0.0.1:1"
     with pytest.raises(SpeechUnavailableError):
         _voice(service).synthesize(CLIP, voice=_spec())
 
 
-def test_a_voice_that_does_not_exist_is_bad_input_naming_tts_voice(service: GoogleStandIn) -> None:
+def test_a_voice_that_does_not_exist_is_bad_input_naming_tts_voice(service: SpeechStandIn) -> None:
     with pytest.raises(BadInputError, match=r"`tts_voice`.*en-US-Neural2-Z") as raised:
         _voice(service).synthesize(CLIP, voice=_spec("en-US-Neural2-Z"))
     assert len(service.requests) == 1
@@ -303,9 +299,9 @@ def test_a_voice_that_does_not_exist_is_bad_input_naming_tts_voice(service: Goog
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED])
 def test_missing_permission_is_final_and_says_what_to_do(
-    service: GoogleStandIn, code: grpc.StatusCode
+    service: SpeechStandIn, code: grpc.StatusCode
 ) -> None:
-    service.faults.append(code)
+    service.inject(code)
     with pytest.raises(SpeechError, match="gcloud auth application-default login") as raised:
         _voice(service).synthesize(CLIP, voice=_spec())
     assert len(service.requests) == 1
@@ -313,7 +309,7 @@ def test_missing_permission_is_final_and_says_what_to_do(
 
 
 def test_missing_credentials_say_what_to_do() -> None:
-    def no_credentials() -> GoogleStandIn:
+    def no_credentials() -> SpeechStandIn:
         raise DefaultCredentialsError("File key.json was not found.")
 
     voice = GoogleVoice(make_client=no_credentials)  # type: ignore[arg-type]
@@ -321,13 +317,13 @@ def test_missing_credentials_say_what_to_do() -> None:
         voice.synthesize(CLIP, voice=_spec())
 
 
-def test_a_text_that_the_service_finds_too_long_is_bad_input(service: GoogleStandIn) -> None:
-    service.faults.append("This request contains sentences that are too long.")
+def test_a_text_that_the_service_finds_too_long_is_bad_input(service: SpeechStandIn) -> None:
+    service.inject(RefusalError("This request contains sentences that are too long."))
     with pytest.raises(SpeechTooLongError):
         _voice(service).synthesize(CLIP, voice=_spec())
 
 
-def test_every_attempt_passes_the_rate_limit(service: GoogleStandIn) -> None:
+def test_every_attempt_passes_the_rate_limit(service: SpeechStandIn) -> None:
     class Counting:
         def __init__(self) -> None:
             self.passed = 0
@@ -341,7 +337,7 @@ def test_every_attempt_passes_the_rate_limit(service: GoogleStandIn) -> None:
             return self
 
     limit = Counting()
-    service.faults.append(grpc.StatusCode.UNAVAILABLE)
+    service.inject(grpc.StatusCode.UNAVAILABLE)
     voice = GoogleVoice(
         make_client=service.make_client, rate_limit=limit, retry=HASTY._replace(deadline_seconds=20)
     )
@@ -354,7 +350,7 @@ def test_every_attempt_passes_the_rate_limit(service: GoogleStandIn) -> None:
     assert limit.passed == 4
 
 
-def test_threads_share_one_client(service: GoogleStandIn) -> None:
+def test_threads_share_one_client(service: SpeechStandIn) -> None:
     voice = _voice(service, deadline_seconds=20)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: voice.synthesize(CLIP, voice=_spec()), range(4)))

@@ -1,25 +1,18 @@
-"""A local stand-in for Google Cloud Text-to-Speech: real gRPC, the API's own messages, its published limits.
+"""What Google Cloud Text-to-Speech answers: the API's own messages, its published limits.
 
-It speaks in tones: one burst a word, a pause after a sentence, silence for a break.
+It speaks in tones: one burst a word, a pause after a sentence, silence for a break. As a service:
+`tests.speech_stand_in`.
 """
 
 import io
 import re
-import threading
 import wave
-from collections import deque
-from collections.abc import Iterator
-from concurrent import futures
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-import grpc
 import numpy as np
 from google.cloud import texttospeech_v1beta1 as api
-from google.cloud.texttospeech_v1beta1.services.text_to_speech.transports import TextToSpeechGrpcTransport
 
-METHOD = "google.cloud.texttospeech.v1beta1.TextToSpeech"
 VOICES = (
     "en-US-Neural2-F",
     "en-US-Standard-C",
@@ -39,10 +32,6 @@ VOICES = (
 LIMIT_BYTES = 5000
 RATE = 24_000
 WORD_GAP_SECONDS = 0.03
-#: As the client sets them on a channel of its own: five minutes of speech are over the default of 4 MiB.
-_AS_GENERATED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-
-Fault = grpc.StatusCode | str
 
 
 class Spoken(NamedTuple):
@@ -54,77 +43,50 @@ class Spoken(NamedTuple):
     voice: str
 
 
-class _RefusalError(Exception):
+class RefusalError(Exception):
     """INVALID_ARGUMENT with the service's words."""
 
 
-class GoogleStandIn:
-    """The service and its switches."""
+class GoogleSpeech:
+    """How it speaks, and what it said."""
 
     def __init__(self) -> None:
-        self.faults: deque[Fault] = deque()
         self.spoken: list[Spoken] = []
-        self.requests: list[Any] = []
         self.dropped_marks: re.Pattern[str] | None = None
         self.mark_shift_seconds = 0.0
         self.breaks_are_silent = True
         self.sample_rate = RATE
         self.sentence_pause_seconds = 0.35
-        self.stall_over = threading.Event()
-        self.address = ""
-        self.clients_made = 0
 
-    def make_client(self) -> Any:
-        self.clients_made += 1
-        return api.TextToSpeechClient(
-            transport=TextToSpeechGrpcTransport(
-                channel=grpc.insecure_channel(self.address, options=_AS_GENERATED)
-            )
-        )
-
-    def answer(self, request: Any, context: grpc.ServicerContext) -> Any:
-        self.requests.append(request)
-        if self.faults:
-            fault = self.faults.popleft()
-            if fault == "stall":
-                self.stall_over.wait(30)
-            elif isinstance(fault, grpc.StatusCode):
-                context.abort(fault, f"injected {fault.name}")
-            else:
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, fault)
-        try:
-            return self._synthesize(request)
-        except _RefusalError as refusal:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
-
-    def _synthesize(self, request: Any) -> Any:
+    def synthesize(self, request: Any) -> Any:
+        """Answer a request. Raises RefusalError."""
         said = request.input.ssml or request.input.text
         style = "ssml" if request.input.ssml else "text"
         if not said:
-            raise _RefusalError("Either `input.text` or `input.ssml` must be set.")
+            raise RefusalError("Either `input.text` or `input.ssml` must be set.")
         if len(said.encode()) > LIMIT_BYTES:
-            raise _RefusalError(
+            raise RefusalError(
                 f"Either `input.text` or `input.ssml` is longer than the limit of {LIMIT_BYTES} bytes."
             )
         name = request.voice.name
         if name not in VOICES:
-            raise _RefusalError(f"Voice '{name}' does not exist. Is it misspelled?")
+            raise RefusalError(f"Voice '{name}' does not exist. Is it misspelled?")
         if not name.startswith(request.voice.language_code):
-            raise _RefusalError(
+            raise RefusalError(
                 f"Requested language code '{request.voice.language_code}' doesn't match the voice."
             )
         rate = request.audio_config.speaking_rate or 1.0
         if not 0.25 <= rate <= 2.0:
-            raise _RefusalError("Invalid speaking rate.")
+            raise RefusalError("Invalid speaking rate.")
         family = name.split("-")[2]
         if family in ("Journey", "Chirp") and rate != 1.0:
-            raise _RefusalError("This voice does not support speaking rate.")
+            raise RefusalError("This voice does not support speaking rate.")
         if request.audio_config.audio_encoding != api.AudioEncoding.LINEAR16:
-            raise _RefusalError("The stand-in speaks LINEAR16 only.")
+            raise RefusalError("The stand-in speaks LINEAR16 only.")
         if style == "ssml" and family in ("Journey", "Chirp", "Chirp3"):
-            raise _RefusalError("This voice does not support SSML.")
+            raise RefusalError("This voice does not support SSML.")
         if style == "ssml" and family == "Studio" and "<mark" in said:
-            raise _RefusalError("`<mark>` tags are not currently supported by Studio voices.")
+            raise RefusalError("`<mark>` tags are not currently supported by Studio voices.")
         mouth = _Mouth(self, rate)
         if style == "ssml":
             mouth.read(_parse(said))
@@ -143,7 +105,7 @@ def word_seconds(word: str) -> float:
 
 
 class _Mouth:
-    def __init__(self, service: GoogleStandIn, rate: float) -> None:
+    def __init__(self, service: GoogleSpeech, rate: float) -> None:
         self._service = service
         self._rate = rate
         self.words: list[str] = []
@@ -165,7 +127,7 @@ class _Mouth:
                 np.zeros(length, np.float32) if self._service.breaks_are_silent else self._tone(length)
             )
         elif element.tag != "speak":
-            raise _RefusalError(f"Invalid SSML: unknown tag {element.tag}.")
+            raise RefusalError(f"Invalid SSML: unknown tag {element.tag}.")
         self.say(element.text or "")
         for child in element:
             self.read(child)
@@ -206,29 +168,7 @@ def _parse(ssml: str) -> ET.Element:
     try:
         root = ET.fromstring(ssml)  # noqa: S314 (what the tests sent)
     except ET.ParseError as error:
-        raise _RefusalError(f"Invalid SSML: {error}") from error
+        raise RefusalError(f"Invalid SSML: {error}") from error
     if root.tag != "speak":
-        raise _RefusalError("Invalid SSML: no <speak>.")
+        raise RefusalError("Invalid SSML: no <speak>.")
     return root
-
-
-@contextmanager
-def google_stand_in() -> Iterator[GoogleStandIn]:
-    """Run the service on a free local port."""
-    service = GoogleStandIn()
-    handler = grpc.unary_unary_rpc_method_handler(
-        service.answer,
-        request_deserializer=api.SynthesizeSpeechRequest.deserialize,
-        response_serializer=api.SynthesizeSpeechResponse.serialize,
-    )
-    server = grpc.server(futures.ThreadPoolExecutor(8))
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(METHOD, {"SynthesizeSpeech": handler}),)
-    )
-    service.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    try:
-        yield service
-    finally:
-        service.stall_over.set()
-        server.stop(None).wait()

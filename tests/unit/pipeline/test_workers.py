@@ -1,0 +1,119 @@
+"""Workers' records, and turns that only one process at a time has."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.pipeline.jobs_in_store import NOON, Interrupted
+from trivia_render.errors import StoreError, StoreUnavailableError
+from trivia_render.models.ports import ObjectInfo
+from trivia_render.pipeline.workers import WorkerRecord, is_draining, new_owner, take_turn, write_worker
+from trivia_render.storage.keys import turn_key, worker_key
+from trivia_render.storage.local import LocalStore
+
+TURN = turn_key("maintenance")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Interrupted:
+    return Interrupted(tmp_path)
+
+
+def take(store: LocalStore, owner: str, *, after_seconds: float = 0.0, name: str = "maintenance") -> bool:
+    return take_turn(store, name, owner=owner, now=NOON + timedelta(seconds=after_seconds), seconds=30)
+
+
+def test_a_turn_has_one_owner_at_a_time(store: Interrupted) -> None:
+    assert take(store, "a")
+    assert not take(store, "b")
+    assert not take(store, "b", after_seconds=29)
+    assert take(store, "b", name="another"), "another turn is free"
+
+
+def test_a_turn_runs_out_with_an_owner_that_was_killed(store: Interrupted) -> None:
+    assert take(store, "a")
+    assert take(store, "b", after_seconds=30)
+    assert not take(store, "a", after_seconds=31)
+
+
+def test_its_owner_prolongs_a_turn(store: Interrupted) -> None:
+    assert take(store, "a")
+    assert take(store, "a", after_seconds=29)
+    assert not take(store, "b", after_seconds=58)
+    assert take(store, "b", after_seconds=59)
+
+
+def test_of_two_that_take_a_free_turn_at_this_moment_one_has_it(store: Interrupted) -> None:
+    other = LocalStore(store.root)
+    store.before_next_write(TURN, lambda: take(other, "b"))
+    assert not take(store, "a")
+    assert take(store, "b", after_seconds=1)
+
+
+def test_of_two_that_take_over_a_turn_that_ran_out_one_has_it(store: Interrupted) -> None:
+    take(store, "killed")
+    other = LocalStore(store.root)
+    store.before_next_write(TURN, lambda: take(other, "b", after_seconds=31))
+    assert not take(store, "a", after_seconds=31)
+
+
+def test_of_many_processes_one_has_the_turn(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda owner: take(LocalStore(tmp_path), owner), map(str, range(8))))
+    assert taken.count(True) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"owner": "a"}'])
+def test_a_turn_that_cannot_be_read_is_anyones(store: Interrupted, content: bytes) -> None:
+    store.write(TURN, content, content_type="application/json")
+    assert take(store, "a")
+    assert not take(store, "b")
+
+
+def test_owners_names_never_repeat() -> None:
+    assert len({new_owner() for _ in range(100)}) == 100
+
+
+def record(name: str = "worker-1-ab12", **changes: object) -> WorkerRecord:
+    values: dict[str, object] = {
+        "name": name, "worker_id": "worker-1", "pool": "gpu-t4", "state": "ready",
+        "started_at": NOON, "updated_at": NOON,
+    }  # fmt: skip
+    return WorkerRecord.model_validate(values | changes)
+
+
+def test_a_worker_drains_once_it_has_said_so(store: Interrupted) -> None:
+    assert not is_draining(store, "worker-1-ab12")
+    write_worker(store, record())
+    assert not is_draining(store, "worker-1-ab12")
+    write_worker(store, record(state="draining", reason="preempted"))
+    assert is_draining(store, "worker-1-ab12")
+    assert not is_draining(store, "worker-1-cd34"), "its next start has another name"
+    kept = WorkerRecord.model_validate_json(store.read(worker_key("worker-1-ab12"))[0])
+    assert kept.reason == "preempted"
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"state": "draining"}'])
+def test_a_record_that_cannot_be_read_says_nothing(store: Interrupted, content: bytes) -> None:
+    store.write(worker_key("worker-1"), content, content_type="application/json")
+    assert not is_draining(store, "worker-1")
+
+
+@pytest.mark.parametrize("name", ["ProcessWorker 6f1c2d3e", "", "a/b", "..", "ü", "x" * 300])
+def test_a_worker_that_was_not_started_by_us_has_announced_nothing(store: Interrupted, name: str) -> None:
+    assert not is_draining(store, name)
+    with pytest.raises(StoreError):
+        write_worker(store, record(name))
+
+
+def test_a_store_out_of_reach_is_no_answer(tmp_path: Path) -> None:
+    class Unreachable(LocalStore):
+        def read(self, key: str) -> tuple[bytes, ObjectInfo]:
+            raise StoreUnavailableError("503", remedy="Wait.")
+
+    with pytest.raises(StoreUnavailableError):
+        is_draining(Unreachable(tmp_path), "worker-1")
+    with pytest.raises(StoreUnavailableError):
+        take(Unreachable(tmp_path), "a")
