@@ -46,6 +46,13 @@ setup-dev: $(STAMP)-dev ## Set up what developing needs
 demo: $(STAMP)-runtime ## Render the ten-question example into a finished video
 	@$(BIN)/trivia render examples/ten_questions.json
 
+.PHONY: up down
+up: $(STAMP)-runtime ## Start a fleet on this machine, in the background
+	@$(BIN)/trivia up
+
+down: ## Stop it; renders under way go on after the next `make up`
+	@test ! -x $(BIN)/trivia || $(BIN)/trivia down
+
 .PHONY: test
 test: $(STAMP)-dev ## Run the tests
 	@$(BIN)/python -m tests.programs

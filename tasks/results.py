@@ -44,9 +44,7 @@ class StoredResults(WritableFileSystem):
             record, _ = self._store.read(keys.RESULTS_PREFIX + path)
         except ObjectMissingError as error:
             raise ValueError(f"There is no result {path}.") from error
-        # A record names its own deserialiser, and Prefect would obey: a pickle, or a function to call.
-        # Whoever can write here must not be able to run code with that.
-        if json.loads(record)["metadata"]["serializer"] != _PLAIN:
+        if not _is_plain(json.loads(record)):
             raise ValueError(f"The result {path} is not plain JSON, and is not read.")
         return record
 
@@ -57,6 +55,18 @@ class StoredResults(WritableFileSystem):
     def _resolve_path(self, path: str) -> None:  # noqa: ARG002 - Prefect's
         # Prefect asks a file system that its server does not know where a path really is: where it says.
         return None
+
+
+def _is_plain(record: object) -> bool:
+    """Tell whether a record names no deserialiser but plain JSON's.
+
+    Prefect would obey any other: a pickle, or a function to call. Whoever can write results must not be able
+    to run code with that. Beside `metadata`, it takes one from the form of its older records, too.
+    """
+    if not isinstance(record, dict) or record.keys() != {"metadata", "result"}:
+        return False
+    metadata = record["metadata"]
+    return isinstance(metadata, dict) and metadata.get("serializer") == _PLAIN
 
 
 @contextmanager

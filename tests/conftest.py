@@ -50,7 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneWorkerForPrefect(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            together = "tests/orchestration/"
-            return together if nodeid.startswith(together) else nodeid
+            together = ("tests/orchestration/", "tests/end_to_end/test_fleet.py")
+            return next((group for group in together if nodeid.startswith(group)), nodeid)
 
     return OneWorkerForPrefect(config, log)

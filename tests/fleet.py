@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 
+from tests.cloud.fault_proxy import FaultProxy, strict_gcs
+from tests.cloud.gcs_server import create_bucket
 from tests.ports import free_port
+from tests.postgres import Postgres, postgres
 from trivia_render.models.results import JobStatus, Manifest
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.status import read_status
@@ -57,6 +60,15 @@ SHORT = {
     "PREFECT_WORKER_PREFETCH_SECONDS": "1",
 }
 LOOK_SECONDS = 2
+#: What a fleet uses that sets nothing.
+PRODUCTION = {
+    "TRIVIA_WORKER_HEARTBEAT_SECONDS": "10",
+    "TRIVIA_WORKER_LOST_SECONDS": "35",
+    "TRIVIA_REQUEUE_SECONDS": "30",
+    "TRIVIA_ENCODE_STALL_SECONDS": "60",
+    "PREFECT_WORKER_QUERY_SECONDS": "10",
+    "PREFECT_WORKER_PREFETCH_SECONDS": "10",
+}
 _FOREIGN = ("TRIVIA_", "PREFECT_", "GCS_BUCKET", "WORKER_ID", "GOOGLE_", "STORAGE_EMULATOR")
 
 
@@ -117,7 +129,7 @@ class Worker:
 class Fleet:
     """The processes, and what a test asks of them."""
 
-    def __init__(self, folder: Path, *, gcs_url: str, database_url: str | None, encoder: str) -> None:
+    def __init__(self, folder: Path, *, gcs_url: str, database_url: str, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self.gcs_url = gcs_url
         self.workers: list[Worker] = []
@@ -132,13 +144,13 @@ class Fleet:
             "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
             "TRIVIA_HOME": str(folder / "home"),
             "TRIVIA_SLOTS_FOLDER": str(folder / "slots"),
-            "TRIVIA_ENCODER": encoder,
+            "TRIVIA_ENCODER": "libx264",
             "TRIVIA_PARALLEL_CLIPS": "1",
             "GCS_BUCKET": BUCKET,
             "STORAGE_EMULATOR_HOST": gcs_url,
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url,
+            **settings,
         }
-        if database_url is not None:
-            self._environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database_url
         self._server: subprocess.Popen[bytes] | None = None
         self.ports: Ports = make_ports(
             Settings(
@@ -170,7 +182,7 @@ class Fleet:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.api_url}/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.api_url}/health", timeout=2) as answer:  # noqa: S310 - ours
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -259,6 +271,18 @@ class Fleet:
         ):
             yield client
 
+    def trivia(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command as an operator of this fleet would."""
+        return subprocess.run(
+            [sys.executable, "-m", "trivia_render", *arguments],
+            env={**self._environment, "TRIVIA_HOME": str(self.folder / "operator")},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
     def submit(self, job_id: str, config: Mapping[str, Any], *, force: bool = False) -> FlowRun:
         submission = self.store_job(job_id, config, force=force)
         with self.client() as client:
@@ -303,12 +327,54 @@ class Fleet:
             str(fields["clip"]) for fields in self.events(job_id, "clip_finished") if not fields.get("reused")
         ]
 
+    def wait_for_run(self, run_id: Any, state: str) -> None:
+        """Wait until a run is in a state, by its name."""
+        until(
+            lambda: self.run(run_id).state_name == state,
+            seconds=90,
+            what=f"a run that is {state}",
+            pause=0.2,
+        )
+
     def wait_until_ended(self, job_id: str, *, seconds: float = 120.0) -> JobStatus:
         def ended() -> JobStatus | None:
             status = self.status(job_id)
             return status if status is not None and status.state in {"completed", "failed"} else None
 
         return until(ended, seconds=seconds, what=f"the end of {job_id}, which is {self.status(job_id)}")
+
+
+class Running(NamedTuple):
+    """A fleet with the bucket and the database it stands on."""
+
+    fleet: Fleet
+    bucket: FaultProxy
+    database: Postgres
+
+
+@contextmanager
+def running_fleet(folder: Path, *, workers: Sequence[str], **settings: str) -> Iterator[Running]:
+    """Run server, control worker and render workers, over PostgreSQL and an emulated bucket."""
+    with strict_gcs() as bucket, postgres() as database:
+        create_bucket(bucket.url, BUCKET)
+        before = os.environ.get("STORAGE_EMULATOR_HOST")
+        # For the store of the test itself.
+        os.environ["STORAGE_EMULATOR_HOST"] = bucket.url
+        fleet = Fleet(folder, gcs_url=bucket.url, database_url=database.url, settings=settings)
+        try:
+            fleet.start_server()
+            fleet.declare()
+            fleet.add_worker("control-1", pool=CONTROL_POOL)
+            fleet.start_maintenance()
+            for name in workers:
+                fleet.add_worker(name)
+            yield Running(fleet, bucket, database)
+        finally:
+            fleet.end()
+            if before is None:
+                del os.environ["STORAGE_EMULATOR_HOST"]
+            else:
+                os.environ["STORAGE_EMULATOR_HOST"] = before
 
 
 def until(ask: Callable[[], T | None], *, seconds: float, what: str, pause: float = 0.05) -> T:
@@ -357,6 +423,3 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
     except psutil.NoSuchProcess:
         pass
-
-
-CONTROL = CONTROL_POOL

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ class Postgres:
     """A server on a free port. It may be killed and started again; its data stays."""
 
     def __init__(self, folder: Path) -> None:
-        self._data = folder / "postgres"
+        self._folder = folder
+        self._data = folder / "data"
         self._binaries = require("postgres").resolve().parent
         # PostgreSQL refuses to run as root.
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -33,13 +35,8 @@ class Postgres:
         return f"postgresql+asyncpg://prefect@127.0.0.1:{self._port}/postgres"
 
     def create(self) -> None:
-        self._data.mkdir(parents=True)
         if self._user is not None:
-            shutil.chown(self._data, self._user, self._user)
-            for folder in self._data.parents:
-                # The folders that pytest makes are for its own user alone.
-                if folder.stat().st_uid == os.geteuid() and folder != Path(folder.root):
-                    folder.chmod(folder.stat().st_mode | 0o011)
+            shutil.chown(self._folder, self._user, self._user)
         subprocess.run(
             [
                 *(str(self._binaries / "initdb"), "-D", str(self._data), "-U", "prefect"),
@@ -64,7 +61,7 @@ class Postgres:
             group=self._user,
             cwd="/",
             stdout=subprocess.DEVNULL,
-            stderr=(self._data.parent / "postgres.log").open("ab"),
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + _START_SECONDS
         ready = [str(self._binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
@@ -82,12 +79,14 @@ class Postgres:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
-    """Run a server with its data in the folder."""
-    server = Postgres(folder)
-    server.create()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def postgres() -> Iterator[Postgres]:
+    """Run a server."""
+    # Not below pytest's own temporary folders: those are closed to other users, this server's among them.
+    with tempfile.TemporaryDirectory(prefix="trivia-postgres-") as folder:
+        server = Postgres(Path(folder))
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -1,11 +1,9 @@
 """What the fault suite asks of every job after its fault, and the table it makes of the answers."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
@@ -36,7 +34,8 @@ class FaultTable:
         self.rows.append(Row(fault, outcome, seconds, again))
 
     def text(self) -> str:
-        head = "| Fault | What happened | Seconds until work went on | Clips rendered again |\n|---|---|---|---|\n"
+        head = "| Fault | What happened | Seconds until work went on | Clips rendered again |\n"
+        head += "|---|---|---|---|\n"
         return head + "".join(f"| {' | '.join(row)} |\n" for row in self.rows)
 
 
@@ -152,12 +151,3 @@ class Case:
             return state is not None and state.is_completed()
 
         until(completed, seconds=60, what="the run to say Completed", pause=0.2)
-
-    def no_files_are_left(self, home: Path) -> None:
-        """No unfinished files, once the workers are idle."""
-        left = [path for path in home.rglob("*") if path.is_file() and "work-" in str(path)]
-        assert left == [], left
-
-
-def as_json(path: Path) -> Any:
-    return json.loads(path.read_text())

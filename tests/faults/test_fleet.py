@@ -17,11 +17,14 @@ import pytest
 
 from tests.cloud.fault_proxy import FaultProxy
 from tests.faults.rows import Case
-from tests.fleet import CHANNEL, CONTROL, Fleet, Worker, until
+from tests.fleet import CHANNEL, Fleet, Worker, small_config, until
 from tests.postgres import Postgres
+from tests.speech_stand_in import SpeechStandIn
 from trivia_render.models.jobs import JobName
 from trivia_render.pipeline.lease import live_lease
+from trivia_render.pipeline.submission import retry_job
 from trivia_render.storage import keys
+from trivia_render.workpool.names import CONTROL_POOL
 from trivia_render.workpool.runs import named_runs
 from trivia_render.workpool.submission import start_run
 
@@ -153,7 +156,7 @@ def test_preempted_machine(case: Case) -> None:
     with metadata_server() as (host, preempt):
         # The one worker that may take the job is on the machine that goes.
         for worker in case.fleet.workers:
-            if worker.pool != CONTROL:
+            if worker.pool != CONTROL_POOL:
                 worker.process.send_signal(signal.SIGTERM)
                 worker.process.wait(30)
         spot = case.fleet.add_worker("spot", GCE_METADATA_HOST=host)
@@ -249,7 +252,7 @@ def _family(worker: Worker) -> list[psutil.Process]:
 
 
 def test_killed_control_worker(case: Case) -> None:
-    control = next(worker for worker in case.fleet.workers if worker.pool == CONTROL)
+    control = next(worker for worker in case.fleet.workers if worker.pool == CONTROL_POOL)
     case.fleet.start_maintenance()
     assert control.engines(), "the maintenance flow runs"
     run = case.submit()
@@ -330,11 +333,7 @@ def _publish_then_forget(case: Case, *, damage: Callable[..., None]) -> None:
     case.fleet.wait_until_ended(case.job_id)
     manifest = case.fleet.manifest(case.job_id)
     assert manifest is not None
-    until(
-        lambda: case.fleet.run(manifest.flow_run_id).state.is_completed(),  # type: ignore[union-attr]
-        seconds=30,
-        what="the run's end",
-    )
+    case.fleet.wait_for_run(manifest.flow_run_id, "Completed")
     store = case.fleet.ports.store
     key = next(
         info.key
@@ -346,11 +345,27 @@ def _publish_then_forget(case: Case, *, damage: Callable[..., None]) -> None:
     store.delete(keys.manifest_key(CHANNEL, case.job_id))
     for info in list(store.list(f"videos/{CHANNEL}/{case.job_id}/")):
         store.delete(info.key)
-    from trivia_render.pipeline.submission import retry_job
-
     submission = retry_job(case.fleet.ports, channel=CHANNEL, job_id=case.job_id)
     with case.fleet.client() as client:
         start_run(client, case.fleet.ports, submission)
+
+
+# -- the speech service
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [("answers 429", "quota"), ("answers 503", "unavailable"), ("hangs", "stall")],
+    ids=["429", "503", "hang"],
+)
+def test_speech_service(case: Case, speech: SpeechStandIn, fault: str, kind: str) -> None:
+    case.config = {**case.config, "narration": {"provider": "google"}}
+    speech.heal()
+    speech.inject(kind, times=2)  # type: ignore[arg-type]
+    case.now()
+    case.submit()
+    case.came_through(f"The speech service {fault} (2x)", crashes=0, went_on=_is_clip_finished)
+    assert speech.applied[-2:] == [kind, kind]
 
 
 # -- the machine
@@ -483,12 +498,7 @@ def test_job_run_by_two_workers_at_once(case: Case) -> None:
     )
     assert manifest.attempt == 1
     for run in runs:
-        until(
-            lambda run=run: (state := case.fleet.run(run.id).state) and state.is_completed(),  # type: ignore[misc]
-            seconds=90,
-            what="both runs' end",
-            pause=0.3,
-        )
+        case.fleet.wait_for_run(run.id, "Completed")
     states = {run.id: _state_names(case.fleet, run.id) for run in runs}
     assert any("AwaitingRetry" in names for names in states.values()), states
     assert all("Crashed" not in names for names in states.values()), states
@@ -507,11 +517,7 @@ def test_poison_job(case: Case) -> None:
         kill_engine(case, run.id)
     status = case.fleet.wait_until_ended(case.job_id)
     assert (status.state, status.error_code, status.crashes) == ("failed", "crash_limit", 3)
-    until(
-        lambda: case.fleet.run(run.id).state.is_failed(),  # type: ignore[union-attr]
-        seconds=30,
-        what="the run to say Failed",
-    )
+    case.fleet.wait_for_run(run.id, "Failed")
     with case.fleet.client() as client:
         assert len(named_runs(client, f"{CHANNEL}/{case.job_id}")) == 1
     case.table.add(
@@ -524,13 +530,9 @@ def test_poison_job(case: Case) -> None:
 
 def test_no_temporary_files_stay(fleet: Fleet) -> None:
     """After all that: what killed processes left is swept by the next one on the machine."""
-    case = fleet.submit("last", {**_last_config(), "title": "Last"})
+    case = fleet.submit("last", small_config("last", questions=1))
     fleet.wait_until_ended("last")
-    until(
-        lambda: fleet.run(case.id).state.is_completed(),  # type: ignore[union-attr]
-        seconds=30,
-        what="its end",
-    )
+    fleet.wait_for_run(case.id, "Completed")
     scratch = fleet.folder / "home" / "tmp"
 
     def nothing_left() -> bool:
@@ -542,9 +544,3 @@ def test_no_temporary_files_stay(fleet: Fleet) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and "work-" in str(path)]
-
-
-def _last_config() -> dict[str, object]:
-    from tests.fleet import small_config
-
-    return small_config("last", questions=1)

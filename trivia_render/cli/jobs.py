@@ -1,5 +1,6 @@
 """`trivia status`, `jobs`, `cancel` and `retry`: what the store says of jobs, and what to do about it."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from trivia_render.cli.fleet import use_fleet_server
 from trivia_render.cli.inputs import check_id
 from trivia_render.cli.outcome import FAILED
 from trivia_render.errors import JobCancelledError
+from trivia_render.models.config import ID_PATTERN
 from trivia_render.models.jobs import JobName
 from trivia_render.models.ports import Store
 from trivia_render.models.results import JobState, JobStatus
@@ -20,6 +22,8 @@ from trivia_render.settings import load_settings
 from trivia_render.wiring import make_ports, make_store
 
 _READS = 8
+_ID = ID_PATTERN.removeprefix("^").removesuffix("$")
+_STATUS_KEY = re.compile(rf"jobs/{_ID}/{_ID}/status\.json")
 
 
 def run_status(channel: str, job_id: str, *, as_json: bool) -> None:
@@ -75,7 +79,8 @@ def run_jobs(*, channel: str | None, state: JobState | None, most: int, as_json:
 def list_jobs(store: Store, *, channel: str | None, state: JobState | None, most: int) -> list[JobStatus]:
     """Return at most so many jobs, the last changed first."""
     prefix = "jobs/" if channel is None else f"jobs/{channel}/"
-    infos = [info for info in store.list(prefix) if info.key.endswith("/status.json")]
+    # What else lies there, a copy made by hand say, is no job.
+    infos = [info for info in store.list(prefix) if _STATUS_KEY.fullmatch(info.key)]
     infos.sort(key=lambda info: info.updated, reverse=True)
 
     def read(key: str) -> JobStatus | None:

@@ -63,5 +63,6 @@ def _watch(url: str, on_notice: Callable[[], None]) -> None:
             on_notice()
             return
         query = {"wait_for_change": "true", "timeout_sec": str(_WAIT_SECONDS)}
-        # So a change between two requests is told at once, and not waited for in vain.
-        query |= {"last_etag": etag} if (etag := answer.headers.get("ETag")) else {}
+        if etag := answer.headers.get("ETag"):
+            # So a change between two requests is told at once, and not waited for in vain.
+            query["last_etag"] = etag

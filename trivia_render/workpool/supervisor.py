@@ -174,20 +174,21 @@ class Supervisor:
     def _drain(self, record: WorkerRecord, worker: subprocess.Popen[bytes], *, reason: str) -> None:
         """End the renders with all that they started, and hand their runs back."""
         begun = time.monotonic()
-        engines = _kill_all(worker, record.name)
+        # A run may have had several processes: what it started inherits its environment.
+        runs = sorted({engine.flow_run_id for engine in _kill_all(worker, record.name)})
         draining = record.model_copy(
             update={"state": "draining", "reason": reason, "updated_at": datetime.now(UTC)}
         )
         # Side by side: a store that does not answer must not keep the server from being told.
-        pool = ThreadPoolExecutor(max_workers=1 + len(engines))
+        pool = ThreadPoolExecutor(max_workers=1 + len(runs))
         tasks = [pool.submit(_note, self._store, draining)]
-        tasks += [pool.submit(self._hand_back, engine.flow_run_id, reason=reason) for engine in engines]
+        tasks += [pool.submit(self._hand_back, run, reason=reason) for run in runs]
         late = wait(tasks, timeout=DRAIN_SECONDS - (time.monotonic() - begun)).not_done
         pool.shutdown(wait=False, cancel_futures=True)
         if late:
             log.error("%d of %d steps were not done in time; the reaper will.", len(late), len(tasks))
         log.info(
-            "Worker %s drained: %d runs ended, %.1f s.", record.name, len(engines), time.monotonic() - begun
+            "Worker %s drained: %d runs ended, %.1f s.", record.name, len(runs), time.monotonic() - begun
         )
 
     def _hand_back(self, flow_run_id: str, *, reason: str, counted: bool = False) -> None:

@@ -22,8 +22,8 @@ from trivia_render.errors import (
 from trivia_render.models.formats import FORMATS
 from trivia_render.models.ports import Planes
 from trivia_render.models.results import ClipResult, ObjectRef
-from trivia_render.pipeline.clip import render_clip
 from trivia_render.pipeline.claim import open_job
+from trivia_render.pipeline.clip import render_clip
 from trivia_render.pipeline.job import artefacts
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import ClipStarted, Event

@@ -1,5 +1,6 @@
 """The status of a job while it is rendered: who may write it, how often, and what a silent store costs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,6 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ports(tmp_path: Path, store: Counted, clock: Clock) -> Ports:
-    from dataclasses import replace
-
     return replace(ports_in(tmp_path, now=clock), store=store)
 
 

@@ -9,7 +9,14 @@ import pytest
 from tests.unit.pipeline.jobs_in_store import NOON, Interrupted
 from trivia_render.errors import StoreError, StoreUnavailableError
 from trivia_render.models.ports import ObjectInfo
-from trivia_render.pipeline.workers import WorkerRecord, is_draining, new_owner, take_turn, write_worker
+from trivia_render.pipeline.workers import (
+    WorkerRecord,
+    end_turn,
+    is_draining,
+    new_owner,
+    take_turn,
+    write_worker,
+)
 from trivia_render.storage.keys import turn_key, worker_key
 from trivia_render.storage.local import LocalStore
 
@@ -43,6 +50,14 @@ def test_its_owner_prolongs_a_turn(store: Interrupted) -> None:
     assert take(store, "a", after_seconds=29)
     assert not take(store, "b", after_seconds=58)
     assert take(store, "b", after_seconds=59)
+
+
+def test_a_turn_that_its_owner_ends_is_free_at_once_and_nobody_elses_end_matters(store: Interrupted) -> None:
+    assert take(store, "a")
+    end_turn(store, "maintenance", owner="b", now=NOON)
+    assert not take(store, "b", after_seconds=1)
+    end_turn(store, "maintenance", owner="a", now=NOON)
+    assert take(store, "b")
 
 
 def test_of_two_that_take_a_free_turn_at_this_moment_one_has_it(store: Interrupted) -> None:
