@@ -15,7 +15,6 @@ from trivia_render.settings import load_settings
 from trivia_render.wiring import make_store
 from trivia_render.workpool.reaper import policy_of
 
-
 #: What one look takes at the very most.
 PASS_SECONDS = 20.0
 

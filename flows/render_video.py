@@ -57,7 +57,7 @@ def render_video(
             config=config,
             formats=formats,
             flow_run_id=this_run,
-            on_machine_fault="give_back" if in_pool() else "fail",
+            on_outage="give_back" if in_pool() else "fail",
         ) as run:
             end_dead_run(before, flow_run_id=this_run)
             manifest = run.published

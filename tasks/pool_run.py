@@ -46,8 +46,11 @@ def pool_run() -> Iterator[None]:
         if of_pool:
             come_back_later(error.message)
         raise
-    except LeaseLostError:
+    except LeaseLostError as error:
         leave_if_given_away()
+        if of_pool:
+            # Still ours, so nobody has ended it: the lease ran out in an outage, or another run was faster.
+            come_back_later(error.message)
         raise
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -253,10 +253,8 @@ class Fleet:
                 worker.process.send_signal(signal.SIGCONT)
                 for engine in worker.engines():
                     _kill(engine.process)
-                try:
+                with suppress(ProcessLookupError):
                     worker.signal_group(signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
                 worker.process.wait(30)
         if self._server is not None and self._server.poll() is None:
             self.kill_server()
@@ -419,7 +417,5 @@ def seconds_since(moment: datetime) -> float:
 
 
 def _kill(process: psutil.Process) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         process.kill()
-    except psutil.NoSuchProcess:
-        pass

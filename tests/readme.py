@@ -20,7 +20,7 @@ _MACHINE_DEFAULTS = {
     "TRIVIA_PARALLEL_CLIPS": "number of cores",
     "TRIVIA_SLOTS_FOLDER": "`trivia-slots-` and the user's number, in the temporary folder",
     "CLOUDSDK_CONFIG": "`~/.config/gcloud`",
-    "TRIVIA_HOST": "host name",
+    "TRIVIA_HOST": "host name; in a container with a number",
 }
 _KINDS = {"integer": "whole number", "number": "number", "boolean": "`true`, `false`", "object": "object"}
 #: What a text with a form of its own is called, by the field's name.

@@ -253,5 +253,7 @@ class InternalError(TriviaRenderError):
     code = "internal_error"
 
 
+#: Outages of a service: the same run may well succeed later.
+OUTAGES = (StoreUnavailableError, SpeechUnavailableError, SpeechQuotaError)
 #: Faults of a machine and not of a job: a run on another machine may well succeed.
 MACHINE_FAULTS = (DiskFullError, EncoderUnavailableError, ProgramMissingError)

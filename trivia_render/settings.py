@@ -12,6 +12,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from trivia_render.errors import BadInputError
 from trivia_render.speech.endpoint import parse_endpoint
 
+#: The machine's own namespace of process ids (PROC_PID_INIT_INO in Linux's proc_ns.h).
+_WHOLE_MACHINE = 0xEFFFFFFC
+
+
+def _default_host() -> str:
+    """Return the host's name; in a container with the number of its namespace of process ids.
+
+    Containers may share a name, and a process id means something in its own namespace alone.
+    """
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return socket.gethostname()
+    return socket.gethostname() if namespace == _WHOLE_MACHINE else f"{socket.gethostname()}-{namespace}"
+
 
 def _default_worker_id() -> str:
     return f"worker-{os.getpid()}"
@@ -168,9 +183,9 @@ class Settings(BaseSettings):
         description="Prefect server; unset: one is started inside the process for the run.",
     )
     host: str = Field(
-        default_factory=socket.gethostname,
+        default_factory=_default_host,
         validation_alias="TRIVIA_HOST",
-        description="Name of this machine in leases; default: its host name.",
+        description="This machine in leases; default: its host name (in a container with a number).",
     )
 
     @field_validator("speech_endpoint")

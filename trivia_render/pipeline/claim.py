@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 from trivia_render.errors import (
     MACHINE_FAULTS,
+    OUTAGES,
     BadInputError,
     CrashLimitError,
     JobGivenBackError,
     LeaseLostError,
     ObjectMissingError,
     StoreError,
+    StoreUnavailableError,
     TriviaRenderError,
 )
 from trivia_render.models.config import JobConfig
@@ -38,8 +40,8 @@ from trivia_render.pipeline.status import StatusWriter, read_status, read_status
 from trivia_render.storage import keys
 from trivia_render.telemetry.log_context import log_context
 
-#: Whether a fault of this machine fails the job, or leaves it to another machine.
-OnMachineFault = Literal["fail", "give_back"]
+#: Whether a fault of this machine, or an outage, fails the job or leaves it to a later run.
+OnOutage = Literal["fail", "give_back"]
 
 
 @contextmanager
@@ -51,15 +53,17 @@ def open_job(
     config: Mapping[str, Any] | None = None,
     formats: Sequence[FormatName] | None = None,
     flow_run_id: str | None = None,
-    on_machine_fault: OnMachineFault = "fail",
+    on_outage: OnOutage = "fail",
 ) -> Iterator[JobRun]:
     """Claim the job, plan it, and keep its status true until the block ends.
 
     `config` None: the one in the store is used. `formats` replaces the config's own.
     Leaving by an exception marks the job failed; leaving by an interrupt leaves it pending, so that
-    the next run goes on. `on_machine_fault` "give_back" does the same where this machine alone is to blame,
-    up to the limit of crashes. Raises JobHeldError, JobGivenBackError, CrashLimitError,
-    ConfigInvalidError and what planning raises.
+    the next run goes on. `on_outage` "give_back" does the same in an outage of the store or the speech
+    service, and, up to the limit of crashes, where this machine alone is to blame; then there is a reaper,
+    which counts crashes.
+
+    Raises JobHeldError, JobGivenBackError, CrashLimitError, ConfigInvalidError and what planning raises.
     """
     seen = read_status(ports, channel=channel, job_id=job_id)
     with (
@@ -77,7 +81,15 @@ def open_job(
         before, generation = read_status_object(ports.store, channel=channel, job_id=job_id)
         status = StatusWriter(
             ports,
-            _status_of_claim(ports, channel, job_id, before, attempt=lease.attempt, flow_run_id=flow_run_id),
+            _status_of_claim(
+                ports,
+                channel,
+                job_id,
+                before,
+                attempt=lease.attempt,
+                flow_run_id=flow_run_id,
+                counted=on_outage == "fail",
+            ),
             generation=generation,
         )
         run: JobRun | None = None
@@ -88,9 +100,9 @@ def open_job(
             # The status belongs to whoever holds the lease now.
             discard_unpublished(run)
             raise
-        except MACHINE_FAULTS as error:
+        except (*MACHINE_FAULTS, *OUTAGES) as error:
             discard_unpublished(run)
-            if on_machine_fault == "fail":
+            if on_outage == "fail":
                 _note_failure(ports, status, error)
                 raise
             raise _give_back(ports, status, error) from error
@@ -116,6 +128,7 @@ def _status_of_claim(
     *,
     attempt: int,
     flow_run_id: str | None,
+    counted: bool,
 ) -> JobStatus:
     now = ports.now()
     status = before or JobStatus(
@@ -126,7 +139,7 @@ def _status_of_claim(
             "state": "running",
             "attempt": attempt,
             # The claim proves that a run which still counts as running is dead.
-            "crashes": status.crashes + (status.state == "running"),
+            "crashes": status.crashes + (counted and status.state == "running"),
             "worker_id": ports.worker_id,
             "flow_run_id": flow_run_id,
             "clips_done": 0,
@@ -248,16 +261,20 @@ def _is_current(ports: Ports, manifest: Manifest, plan: JobPlan) -> bool:
 
 def _give_back(ports: Ports, status: StatusWriter, error: Exception) -> TriviaRenderError:
     """Leave the job to another machine; return what ends this run. At the limit of crashes the job fails."""
-    crashes = status.status.crashes + 1
+    # An outage is nobody's fault, and has no limit: the job waits it out.
+    crashes = status.status.crashes + isinstance(error, MACHINE_FAULTS)
     if crashes >= ports.max_crashes:
         limit = crash_limit_reached(status.status.model_copy(update={"crashes": crashes}))
         reached = CrashLimitError(limit.message, evidence=f"The last one: {error}", remedy=limit.remedy)
         status.update(state="failed", crashes=crashes, finished_at=ports.now(), **error_fields(reached))
         return reached
-    status.update(state="pending", crashes=crashes, **error_fields(error))
+    # During an outage of the store the status says running until the next run claims the job.
+    with suppress(StoreUnavailableError):
+        status.update(state="pending", crashes=crashes, **error_fields(error))
+    job = f"{status.status.channel}/{status.status.job_id}"
     return JobGivenBackError(
-        f"{status.status.worker_id} cannot render {status.status.channel}/{status.status.job_id}: {error}",
-        remedy="Nothing to do for the job: another machine tries. Mend this one.",
+        f"{status.status.worker_id} cannot render {job} now: {error}",
+        remedy="Nothing to do for the job: it is tried again. Mend what the message names.",
     )
 
 

@@ -94,9 +94,19 @@ class HeldLease:
 
     def _write(self, lease: Lease) -> None:
         data = lease.model_dump_json(indent=2).encode()
-        info = self._ports.store.write(
-            self._key, data, content_type="application/json", if_generation=self._generation
-        )
+        try:
+            info = self._ports.store.write(
+                self._key, data, content_type="application/json", if_generation=self._generation
+            )
+        except PreconditionFailedError:
+            there, found = self._ports.store.read(self._key)
+            current = _parse(there)
+            if current is None or current.owner != lease.owner:
+                raise
+            # This run's own renewal, which landed and was never confirmed.
+            info = self._ports.store.write(
+                self._key, data, content_type="application/json", if_generation=found.generation
+            )
         self._lease, self._generation = lease, info.generation
 
 

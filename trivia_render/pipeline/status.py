@@ -107,6 +107,10 @@ class StatusWriter:
         try:
             self._generation = write_status(self._ports.store, changed, if_generation=self._generation)
         except PreconditionFailedError as error:
+            if self._found_own_write():
+                self._generation = write_status(self._ports.store, changed, if_generation=self._generation)
+                self._status = changed
+                return
             job = f"{self._status.channel}/{self._status.job_id}"
             raise LeaseLostError(
                 f"Attempt {self._status.attempt} of {job} was given up.",
@@ -114,3 +118,17 @@ class StatusWriter:
                 remedy="Another run renders the job now, or it was cancelled; `trivia status` tells.",
             ) from error
         self._status = changed
+
+    def _found_own_write(self) -> bool:
+        """Tell whether what is there is this run's own: a write that landed and was never confirmed."""
+        there, generation = read_status_object(
+            self._ports.store, channel=self._status.channel, job_id=self._status.job_id
+        )
+        if there is None or there.state != "running" or _claim_of(there) != _claim_of(self._status):
+            return False
+        self._generation = generation
+        return True
+
+
+def _claim_of(status: JobStatus) -> tuple[object, ...]:
+    return status.attempt, status.retry, status.worker_id, status.flow_run_id, status.started_at

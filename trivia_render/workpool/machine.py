@@ -32,7 +32,9 @@ def metadata_url(host: str | None) -> str | None:
 def instance_name(url: str) -> str | None:
     """Return the machine's name, or None where the server does not answer."""
     try:
-        answer = httpx.get(f"{url}/instance/name", headers=_HEADERS, timeout=_TIMEOUT_SECONDS)
+        answer = httpx.get(
+            f"{url}/instance/name", headers=_HEADERS, trust_env=False, timeout=_TIMEOUT_SECONDS
+        )
         return answer.raise_for_status().text.strip() or None
     except httpx.HTTPError:
         return None
@@ -53,6 +55,8 @@ def _watch(url: str, on_notice: Callable[[], None]) -> None:
                 params=query,
                 headers=_HEADERS,
                 timeout=_WAIT_SECONDS + _TIMEOUT_SECONDS,
+                # A proxy is for what lies outside; this server is the machine's own.
+                trust_env=False,
             )
             answer.raise_for_status()
         except httpx.HTTPError:

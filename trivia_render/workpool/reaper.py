@@ -150,11 +150,7 @@ def _see_to(
     match verdict:
         case "leave":
             return None
-        case "lost" | "crashed" if not renders(run):
-            # A scheduled flow: its next run does all that this one did not.
-            if verdict == "lost":
-                set_state(client, run.id, Crashed(message=f"Worker {worker} sends no heartbeat any more."))
-                return "ended"
+        case "crashed" if not renders(run):
             return None
         case "lost":
             assert worker is not None  # noqa: S101 - a run is lost with its worker
@@ -197,6 +193,10 @@ def hand_back(
 
     `counted`: the death counts against the job that was at work.
     """
+    if not renders(run):
+        # A scheduled flow: its next run does all that this one did not.
+        set_state(client, run.id, Crashed(message=reason))
+        return "ended"
     now = datetime.now(UTC)
     jobs = jobs_in_progress(client, run)
     fates = {

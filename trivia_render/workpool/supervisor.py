@@ -12,8 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -128,7 +127,7 @@ class Supervisor:
         log.info("Worker %s serves the pool %s.", name, self._pool)
         ended = threading.Event()
         # In a thread of its own: a server that does not answer must not keep this one from anything.
-        threading.Thread(target=self._keep_books, args=(name, ended), name="books", daemon=True).start()
+        _background(self._keep_books, name, ended)
         try:
             self._watch(record, worker)
         finally:
@@ -168,7 +167,7 @@ class Supervisor:
             started_at=now,
             updated_at=now,
         )
-        _note(self._store, record)
+        _background(_note, self._store, record)
         return record
 
     def _drain(self, record: WorkerRecord, worker: subprocess.Popen[bytes], *, reason: str) -> None:
@@ -179,17 +178,25 @@ class Supervisor:
         draining = record.model_copy(
             update={"state": "draining", "reason": reason, "updated_at": datetime.now(UTC)}
         )
-        # Side by side: a store that does not answer must not keep the server from being told.
-        pool = ThreadPoolExecutor(max_workers=1 + len(runs))
-        tasks = [pool.submit(_note, self._store, draining)]
-        tasks += [pool.submit(self._hand_back, run, reason=reason) for run in runs]
-        late = wait(tasks, timeout=DRAIN_SECONDS - (time.monotonic() - begun)).not_done
-        pool.shutdown(wait=False, cancel_futures=True)
-        if late:
-            log.error("%d of %d steps were not done in time; the reaper will.", len(late), len(tasks))
+        # Side by side: a store that does not answer must not keep the server from being told. Whatever is
+        # not done in time is left behind with this process, and the reaper does it.
+        steps = [
+            _background(_note, self._store, draining),
+            _background(self._hand_back_rest, record.name, frozenset(runs), reason=reason),
+            *(_background(self._hand_back, run, reason=reason) for run in runs),
+        ]
+        for step in steps:
+            step.join(max(0.0, DRAIN_SECONDS - (time.monotonic() - begun)))
+        if late := sum(step.is_alive() for step in steps):
+            log.error("%d of %d steps were not done in time; the reaper will.", late, len(steps))
         log.info(
             "Worker %s drained: %d runs ended, %.1f s.", record.name, len(runs), time.monotonic() - begun
         )
+
+    def _hand_back_rest(self, name: str, known: Set[str], *, reason: str) -> None:
+        """Hand back what the server takes for this worker's and had no process yet."""
+        for flow_run_id in sorted(Books(name, pool=self._pool).entries() - known):
+            self._hand_back(flow_run_id, reason=reason)
 
     def _hand_back(self, flow_run_id: str, *, reason: str, counted: bool = False) -> None:
         try:
@@ -229,17 +236,21 @@ class Books:
         self._pool = pool
         self._missing: set[str] = set()
 
-    def orphans(self) -> set[str]:
-        """Look, and return the runs that had no process at this look and the one before."""
+    def entries(self) -> set[str]:
+        """Return the runs that are this worker's by the server's books; none where it does not answer."""
         try:
             with _client() as client:
-                # Asked first: a run that ends in between has its process still, or its end in the books.
                 runs = read_runs(client, pool=self._pool, states=[StateType.RUNNING, StateType.PENDING])
-                mine = {str(run.id) for run in runs if run.labels.get(WORKER_LABEL) == self._name}
+                return {str(run.id) for run in runs if run.labels.get(WORKER_LABEL) == self._name}
         except httpx.HTTPError as error:
             log.warning("Prefect's server did not say what runs here: %s", error)
             return set()
-        missing = mine - {engine.flow_run_id for engine in find_engines(self._name)}
+
+    def orphans(self) -> set[str]:
+        """Look, and return the runs that had no process at this look and the one before."""
+        # The server first: a run that ends in between has its process still, or its end in the books.
+        entries = self.entries()
+        missing = entries - {engine.flow_run_id for engine in find_engines(self._name)}
         orphans = missing & self._missing
         self._missing = missing - orphans
         return orphans
@@ -284,6 +295,13 @@ def _note(store: Store, record: WorkerRecord) -> None:
         write_worker(store, record)
     except TriviaRenderError as error:
         log.warning("The store does not know that worker %s is %s: %s", record.name, record.state, error)
+
+
+def _background(work: Callable[..., None], *arguments: object, **options: object) -> threading.Thread:
+    """Start a thread that does not keep this process from ending."""
+    thread = threading.Thread(target=work, args=arguments, kwargs=options, daemon=True)
+    thread.start()
+    return thread
 
 
 def _clock() -> float:

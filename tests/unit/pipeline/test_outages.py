@@ -1,0 +1,171 @@
+"""What an outage, or a machine that cannot render, does to a job: nothing that another run cannot mend."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.pipeline.jobs_in_store import (
+    CHANNEL,
+    CONFIG,
+    JOB,
+    Clock,
+    manifest_in,
+    ports_in,
+    put_status,
+    some_video,
+    status_in,
+)
+from trivia_render.errors import (
+    CrashLimitError,
+    DiskFullError,
+    EncoderUnavailableError,
+    JobGivenBackError,
+    SpeechUnavailableError,
+    StoreUnavailableError,
+    TriviaRenderError,
+)
+from trivia_render.models.ports import ObjectInfo
+from trivia_render.pipeline.claim import OnOutage, open_job
+from trivia_render.pipeline.lease import LIFETIME
+from trivia_render.pipeline.ports import Ports
+from trivia_render.storage.keys import lease_key, status_key, video_key
+from trivia_render.storage.local import LocalStore
+
+
+class Lossy(LocalStore):
+    """A store whose answers to some writes are lost: they land, and nobody hears of it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.lost: list[str] = []
+
+    def write(
+        self, key: str, data: bytes, *, content_type: str, if_generation: int | None = None
+    ) -> ObjectInfo:
+        info = super().write(key, data, content_type=content_type, if_generation=if_generation)
+        if key in self.lost:
+            self.lost.remove(key)
+            raise StoreUnavailableError("no answer", remedy="Wait.")
+        return info
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ports(tmp_path: Path, clock: Clock) -> Ports:
+    ports = ports_in(tmp_path, now=clock)
+    return replace(ports, store=Lossy(tmp_path / "store"), max_crashes=3)
+
+
+def fail_with(ports: Ports, error: TriviaRenderError, *, on_outage: OnOutage) -> None:
+    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG, on_outage=on_outage):
+        raise error
+
+
+OUTAGES = [StoreUnavailableError("503", remedy="Wait."), SpeechUnavailableError("503", remedy="Wait.")]
+MACHINE = [
+    DiskFullError("full", remedy="Free some."),
+    EncoderUnavailableError("no GPU", remedy="Mend it."),
+]
+
+
+@pytest.mark.parametrize("error", [*OUTAGES, *MACHINE], ids=lambda error: error.code)
+def test_in_a_fleet_the_job_waits_for_a_later_run(ports: Ports, error: TriviaRenderError) -> None:
+    with pytest.raises(JobGivenBackError, match=error.message):
+        fail_with(ports, error, on_outage="give_back")
+    status = status_in(ports.store)
+    assert (status.state, status.error_code) == ("pending", error.code)
+    # It is free at once.
+    with open_job(ports, channel=CHANNEL, job_id=JOB, on_outage="give_back") as again:
+        assert again.attempt == 2
+
+
+@pytest.mark.parametrize("error", [*OUTAGES, *MACHINE], ids=lambda error: error.code)
+def test_on_one_machine_it_fails_and_says_so(ports: Ports, error: TriviaRenderError) -> None:
+    with pytest.raises(type(error)):
+        fail_with(ports, error, on_outage="fail")
+    status = status_in(ports.store)
+    assert (status.state, status.error_code) == ("failed", error.code)
+    assert status.error_remedy == error.remedy
+
+
+def test_machines_that_cannot_render_it_have_a_limit(ports: Ports) -> None:
+    for _ in range(2):
+        with pytest.raises(JobGivenBackError):
+            fail_with(ports, MACHINE[0], on_outage="give_back")
+    with pytest.raises(CrashLimitError, match="3 runs died"):
+        fail_with(ports, MACHINE[0], on_outage="give_back")
+    status = status_in(ports.store)
+    assert (status.state, status.error_code, status.crashes) == ("failed", "crash_limit", 3)
+
+
+def test_outages_have_none(ports: Ports) -> None:
+    for _ in range(5):
+        with pytest.raises(JobGivenBackError):
+            fail_with(ports, OUTAGES[0], on_outage="give_back")
+    assert (status_in(ports.store).state, status_in(ports.store).crashes) == ("pending", 0)
+
+
+def test_a_store_that_is_away_at_the_end_as_well_leaves_the_job_to_its_next_run(ports: Ports) -> None:
+    assert isinstance(ports.store, Lossy)
+    store = ports.store
+
+    def run() -> None:
+        with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG, on_outage="give_back"):
+            store.lost.append(status_key(CHANNEL, JOB))
+            raise OUTAGES[0]
+
+    with pytest.raises(JobGivenBackError):
+        run()
+    with open_job(ports, channel=CHANNEL, job_id=JOB, on_outage="give_back"):
+        # The reaper counts crashes in a fleet, and this was none.
+        assert status_in(ports.store).crashes == 0
+
+
+def test_a_status_that_landed_unheard_is_not_taken_for_somebody_elses(ports: Ports) -> None:
+    assert isinstance(ports.store, Lossy)
+    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG) as job:
+        ports.store.lost.append(status_key(CHANNEL, JOB))
+        with pytest.raises(StoreUnavailableError):
+            job._status.update(clips_done=1)
+        job.publish([some_video()])
+    assert status_in(ports.store).state == "completed"
+
+
+def test_a_renewal_that_landed_unheard_is_not_taken_for_somebody_elses(ports: Ports, clock: Clock) -> None:
+    assert isinstance(ports.store, Lossy)
+    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG) as job:
+        ports.store.lost.append(lease_key(CHANNEL, JOB))
+        job._lease.renew()
+        clock.pass_seconds(LIFETIME.total_seconds() - 1)
+        job._lease.renew()
+        job.publish([some_video()])
+    assert manifest_in(ports.store) is not None
+
+
+def test_publishing_removes_what_dead_attempts_left_and_nothing_that_was_published(ports: Ports) -> None:
+    def put(attempt: int) -> str:
+        key = video_key(CHANNEL, JOB, format="1:1", attempt=attempt, name="video.mp4")
+        ports.store.write(key, b"x", content_type="video/mp4")
+        return key
+
+    first, dead = put(1), put(2)
+    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG) as job:
+        assert job.attempt == 3
+        # As if attempt 1 had been published, and attempt 2 had died.
+        job._published_attempt = 1
+        third = put(3)
+        job.publish([some_video()])
+    assert ports.store.stat(first) is not None
+    assert ports.store.stat(dead) is None
+    assert ports.store.stat(third) is not None
+
+
+def test_a_crash_is_counted_at_the_claim_where_no_reaper_does(ports: Ports) -> None:
+    put_status(ports.store, state="running", attempt=1)
+    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG):
+        assert status_in(ports.store).crashes == 1
