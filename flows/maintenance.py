@@ -13,7 +13,7 @@ from tasks.maintain import TURN, maintain_once
 from trivia_render.pipeline.workers import end_turn, new_owner
 from trivia_render.settings import load_settings
 from trivia_render.wiring import make_store
-from trivia_render.workpool.reaper import policy_of
+from trivia_render.workpool.settling import policy_of
 
 #: What one look takes at the very most.
 PASS_SECONDS = 20.0

@@ -8,7 +8,7 @@ from prefect.runtime import flow_run
 from tasks.artifacts import show_manifest
 from tasks.assemble_video import assemble_video
 from tasks.hooks import tell_crash, tell_end
-from tasks.pool_run import in_pool, pool_run
+from tasks.pool_run import current_start, pool_run, server_faults_as_outage
 from tasks.publish_job import publish_job
 from tasks.quoting import quoted
 from tasks.render_clips import render_clips
@@ -50,15 +50,18 @@ def render_video(
         ports = current_ports()
         job, this_run = f"{channel}/{job_id}", flow_run.id
         before = read_status(ports, channel=channel, job_id=job_id)
-        with open_job(
-            ports,
-            channel=channel,
-            job_id=job_id,
-            config=config,
-            formats=formats,
-            flow_run_id=this_run,
-            on_outage="give_back" if in_pool() else "fail",
-        ) as run:
+        with (
+            open_job(
+                ports,
+                channel=channel,
+                job_id=job_id,
+                config=config,
+                formats=formats,
+                flow_run_id=this_run,
+                pool_start=current_start(),
+            ) as run,
+            server_faults_as_outage(),
+        ):
             end_dead_run(before, flow_run_id=this_run)
             manifest = run.published
             if manifest is None:

@@ -6,12 +6,15 @@ bury the list of keyed artifacts.
 
 import base64
 import io
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import cast
+from typing import ParamSpec, cast
 from uuid import UUID
 
+import httpx
 from PIL import Image
 from prefect.artifacts import (
     create_image_artifact,
@@ -21,13 +24,31 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from trivia_render.errors import TriviaRenderError
 from trivia_render.models.ports import Store
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import Manifest, VideoRecord
 from trivia_render.pipeline.shard import JobOutcome, summary
 
+P = ParamSpec("P")
+
+log = logging.getLogger("trivia_render.artifacts")
+
 _UPDATE_SECONDS = 2.0
 _PREVIEW_SIZE = (320, 320)
+
+
+def _harmless(show: Callable[P, None]) -> Callable[P, None]:
+    """Log what a failing artifact call says: what a run shows of itself must never end it."""
+
+    @wraps(show)
+    def tried(*arguments: P.args, **options: P.kwargs) -> None:
+        try:
+            show(*arguments, **options)
+        except (httpx.HTTPError, TriviaRenderError, OSError) as error:
+            log.warning("An artifact could not be shown: %s: %s", type(error).__name__, error)
+
+    return tried
 
 
 class Progress:
@@ -35,18 +56,27 @@ class Progress:
 
     def __init__(self, job: str, *, total: int) -> None:
         self._total = total
-        self._artifact = create_progress_artifact(0.0, description=f"{job}: clips")
+        self._artifact: UUID | None = None
         self._updated = time.monotonic()
+        self._create(job)
 
+    @_harmless
+    def _create(self, job: str) -> None:
+        self._artifact = cast("UUID", create_progress_artifact(0.0, description=f"{job}: clips"))
+
+    @_harmless
     def update(self, done: int) -> None:
         """Show so many clips as done."""
         now = time.monotonic()
-        if done < self._total and now - self._updated < _UPDATE_SECONDS:
+        if self._artifact is None or (done < self._total and now - self._updated < _UPDATE_SECONDS):
             return
-        self._updated = now
-        update_progress_artifact(cast("UUID", self._artifact), 100.0 * done / self._total)
+        # Not again after a failure: a server that is away keeps each call waiting for a minute.
+        artifact, self._artifact = self._artifact, None
+        update_progress_artifact(artifact, 100.0 * done / self._total)
+        self._artifact, self._updated = artifact, now
 
 
+@_harmless
 def show_manifest(manifest: Manifest, *, store: Store, warnings: Sequence[Problem]) -> None:
     """Show the published videos, what made them, and the warnings of their config."""
     job = f"{manifest.channel}/{manifest.job_id}"
@@ -60,6 +90,7 @@ def show_manifest(manifest: Manifest, *, store: Store, warnings: Sequence[Proble
     create_table_artifact(summary_rows(manifest, warnings), description=f"{job}: summary")
 
 
+@_harmless
 def show_shard(outcomes: Mapping[str, JobOutcome]) -> None:
     """Show what became of each job of a shard."""
     rows = [{"job": job, "outcome": outcome} for job, outcome in outcomes.items()]

@@ -7,18 +7,23 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 
+from tasks.pool_run import started_here
 from trivia_render.pipeline.handover import end_job, give_back
 from trivia_render.settings import load_settings
 from trivia_render.wiring import make_store
-from trivia_render.workpool.reaper import ended_run_error
 from trivia_render.workpool.runs import jobs_of
+from trivia_render.workpool.settling import Ended, ended_run_error
 
 
 def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
     """Mark the jobs of a failed or cancelled run failed, unless they say how they ended already."""
-    verdict = "failed" if state.is_failed() else "cancelled"
+    ended: Ended = "failed" if state.is_failed() else "cancelled"
     store = make_store(load_settings())
     with get_client(sync_client=True) as client:
+        now = client.read_flow_run(flow_run.id)
+        if not started_here(now.id, run_count=now.run_count):
+            # Given up and started elsewhere: how its jobs end is the other one's to say.
+            return
         for job in jobs_of(client, flow_run):
             end_job(
                 store,
@@ -26,7 +31,7 @@ def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
                 job_id=job.job_id,
                 flow_runs=job.flow_runs,
                 now=datetime.now(UTC),
-                error=ended_run_error(verdict, state.message or ""),
+                error=ended_run_error(ended, state.message or ""),
             )
 
 

@@ -8,7 +8,8 @@ from prefect.client.orchestration import get_client
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.workers import take_turn
 from trivia_render.workpool.names import POOLS
-from trivia_render.workpool.reaper import Policy, Reaped, reap
+from trivia_render.workpool.reaper import Reaped, reap
+from trivia_render.workpool.settling import Policy
 
 log = logging.getLogger("trivia_render.maintenance")
 

@@ -3,23 +3,32 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.exceptions import Abort
-from prefect.states import AwaitingRetry
+from prefect.states import AwaitingRetry, Cancelled
 
-from trivia_render.errors import JobGivenBackError, JobHeldError, LeaseLostError
+from trivia_render.errors import (
+    JobCancelledError,
+    JobGivenBackError,
+    JobHeldError,
+    LeaseLostError,
+    WorkflowServerError,
+)
 from trivia_render.settings import load_settings
+from trivia_render.workpool.runs import set_state, start_number
 
 
 class _Start(NamedTuple):
     """One start of the run that a worker started in this process."""
 
     run_id: UUID
-    number: int
+    run_count: int
+    name: str
 
 
 _starts: list[_Start] = []
@@ -29,9 +38,9 @@ _starts: list[_Start] = []
 def pool_run() -> Iterator[None]:
     """Put it around all that a flow does. It matters only where a worker started the flow.
 
-    A run that meets a job held by another one, or a fault of this machine, puts itself back for later. A
-    run that was given up (its machine was frozen, say) and started elsewhere leaves without a word: the
-    state is the other's to set.
+    A run that meets a job held by another one, a fault of this machine or an outage, puts itself back for
+    later. A run that was given up (its machine was frozen or cut off, say) and started elsewhere leaves
+    without a word, whatever else has happened to it: the state is the other's to set.
     Outside of a work pool, and inside a batch, the errors go on to the caller.
     """
     context = FlowRunContext.get()
@@ -39,36 +48,45 @@ def pool_run() -> Iterator[None]:
     # A subflow has no deployment: the run around it does.
     of_pool = run is not None and run.deployment_id is not None
     if run is not None and of_pool:
-        _starts[:] = [_Start(run.id, run.run_count)]
+        with get_client(sync_client=True) as client:
+            _starts[:] = [_Start(run.id, run.run_count, start_number(client, run.id))]
     try:
         yield
-    except (JobHeldError, JobGivenBackError) as error:
-        if of_pool:
-            come_back_later(error.message)
-        raise
-    except LeaseLostError as error:
+    except (JobHeldError, JobGivenBackError, LeaseLostError) as error:
         leave_if_given_away()
         if of_pool:
-            # Still ours, so nobody has ended it: the lease ran out in an outage, or another run was faster.
             come_back_later(error.message)
+        raise
+    except JobCancelledError as error:
+        if of_pool:
+            with _or_leave(), get_client(sync_client=True) as client:
+                set_state(client, _starts[0].run_id, Cancelled(message=error.message))
+            raise Abort(error.message) from error
+        raise
+    except Exception:
+        leave_if_given_away()
         raise
 
 
-def in_pool() -> bool:
-    """Tell whether a worker started the run that this process works for."""
-    return bool(_starts)
+def current_start() -> str | None:
+    """Name the start of the run that a worker started here; None where no worker did."""
+    return _starts[0].name if _starts else None
 
 
-def come_back_later(message: str) -> None:
+def started_here(run_id: UUID, *, run_count: int) -> bool:
+    """Tell whether this start of a run is this process's, or belongs to no process of a pool at all."""
+    return not _starts or _starts[0].run_id != run_id or _starts[0].run_count == run_count
+
+
+def come_back_later(message: str) -> NoReturn:
     """Put the run that a worker started here back into its pool, to start again after a while.
 
     Raises Abort, which ends the process without another word about the run.
     """
     start = datetime.now(UTC) + timedelta(seconds=load_settings().requeue_seconds)
-    with get_client(sync_client=True) as client:
-        client.set_flow_run_state(
-            _starts[0].run_id, AwaitingRetry(scheduled_time=start, message=message), force=True
-        )
+    with _or_leave(), get_client(sync_client=True) as client:
+        # Not by force: a run that was cancelled meanwhile stays that.
+        client.set_flow_run_state(_starts[0].run_id, AwaitingRetry(scheduled_time=start, message=message))
     raise Abort(message)
 
 
@@ -77,7 +95,29 @@ def leave_if_given_away() -> None:
     if not _starts:
         return
     mine = _starts[0]
-    with get_client(sync_client=True) as client:
+    with _or_leave(), get_client(sync_client=True) as client:
         run = client.read_flow_run(mine.run_id)
-    if run.state is None or not run.state.is_running() or run.run_count != mine.number:
+    if run.state is None or not run.state.is_running() or run.run_count != mine.run_count:
         raise Abort("This run was given up and is another process's now.")
+
+
+@contextmanager
+def _or_leave() -> Iterator[None]:
+    """Leave where the server cannot be asked: the worker's main process tells it once it is back."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise Abort(f"Prefect's server did not answer: {error}") from error
+
+
+@contextmanager
+def server_faults_as_outage() -> Iterator[None]:
+    """Turn what Prefect's client raises while its server is away into our own error."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise WorkflowServerError(
+            "Prefect's server does not answer.",
+            evidence=f"  {type(error).__name__}: {error}",
+            remedy="Nothing to do for the job: it is tried again once the server is back.",
+        ) from error

@@ -245,6 +245,7 @@ class WorkflowServerError(TriviaRenderError):
     """Prefect's server, which a flow needs, is not there."""
 
     code = "workflow_server_unavailable"
+    retryable = True
 
 
 class InternalError(TriviaRenderError):
@@ -254,6 +255,6 @@ class InternalError(TriviaRenderError):
 
 
 #: Outages of a service: the same run may well succeed later.
-OUTAGES = (StoreUnavailableError, SpeechUnavailableError, SpeechQuotaError)
+OUTAGES = (StoreUnavailableError, SpeechUnavailableError, SpeechQuotaError, WorkflowServerError)
 #: Faults of a machine and not of a job: a run on another machine may well succeed.
 MACHINE_FAULTS = (DiskFullError, EncoderUnavailableError, ProgramMissingError)

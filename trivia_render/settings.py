@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     )
     requeue_seconds: float = Field(
         default=30.0,
-        ge=0,
+        ge=1,
         validation_alias="TRIVIA_REQUEUE_SECONDS",
         description="How long a run waits whose process crashed, or whose job another run holds.",
     )

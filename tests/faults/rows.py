@@ -4,12 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import av
 from prefect.client.schemas.objects import FlowRun
 
-from tests.fleet import CHANNEL, Fleet, Line, small_config, until
+from tests.fleet import CHANNEL, Fleet, small_config, until
 from trivia_render.models.results import JobStatus, Manifest
 from trivia_render.pipeline.job import artefacts
 
@@ -34,7 +35,7 @@ class FaultTable:
         self.rows.append(Row(fault, outcome, seconds, again))
 
     def text(self) -> str:
-        head = "| Fault | What happened | Seconds until work went on | Clips rendered again |\n"
+        head = "| Fault | What happened | Longest pause, seconds | Clips rendered again |\n"
         head += "|---|---|---|---|\n"
         return head + "".join(f"| {' | '.join(row)} |\n" for row in self.rows)
 
@@ -48,7 +49,6 @@ class Case:
         self.table = table
         self.config = small_config(self.job_id.replace("_", " "))
         self.faulted_at: datetime | None = None
-        self.attempt_before = 0
         self.in_flight: set[str] = set()
 
     def submit(self) -> FlowRun:
@@ -66,8 +66,6 @@ class Case:
     def now(self) -> None:
         """Note that the fault happens now."""
         self.faulted_at = datetime.now(UTC)
-        status = self.fleet.status(self.job_id)
-        self.attempt_before = 0 if status is None else status.attempt
         started, ended = Counter(self.fleet.clips_started(self.job_id)), Counter(self._finished())
         self.in_flight = set(started - ended)
 
@@ -82,7 +80,6 @@ class Case:
         again: int = 0,
         crashes: int | None = None,
         outcome: Callable[[JobStatus, Manifest], str] | None = None,
-        went_on: Callable[[Line], bool] | None = None,
     ) -> Manifest:
         """Check that the job ended with one whole video and nothing else; add its row.
 
@@ -110,21 +107,23 @@ class Case:
         self.table.add(
             fault,
             said,
-            self._recovery(status, went_on),
+            self._longest_pause(),
             f"{repeated}" + (f" (and {in_flight} in flight)" if in_flight else ""),
         )
         return manifest
 
-    def _recovery(self, status: JobStatus, went_on: Callable[[Line], bool] | None) -> str:
+    def _longest_pause(self) -> str:
+        """Seconds, from the fault on, for which no process told anything of the job."""
         if self.faulted_at is None:
             return "-"
-        test = went_on or (lambda line: int(line.fields.get("attempt", 0)) > self.attempt_before)
-        for line in self.fleet.lines(self.job_id):
-            moment = datetime.fromisoformat(str(line.fields["time"]))
-            if moment > self.faulted_at and "event" in line.fields and test(line):
-                return f"{(moment - self.faulted_at).total_seconds():.1f}"
-        assert status.finished_at is not None
-        return f"{max(0.0, (status.finished_at - self.faulted_at).total_seconds()):.1f}"
+        told = [
+            datetime.fromisoformat(str(line.fields["time"]))
+            for line in self.fleet.lines(self.job_id)
+            if "event" in line.fields
+        ]
+        moments = [self.faulted_at, *(moment for moment in told if moment > self.faulted_at)]
+        pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
+        return f"{max(pauses, default=0.0):.1f}"
 
     def _check_files(self, manifest: Manifest) -> None:
         store = self.fleet.ports.store

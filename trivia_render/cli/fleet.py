@@ -2,6 +2,8 @@
 
 import os
 import signal
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -75,6 +77,7 @@ def run_up() -> None:
         LocalFleet,
         environment_of_this_process,
         parts,
+        worker_id_of,
     )
 
     settings = load_settings()
@@ -102,21 +105,28 @@ def run_up() -> None:
     os.environ["PREFECT_API_URL"] = url
     say("Declaring work pools and deployments …")
     _declare()
-    for part in workers:
-        fleet.start(part, api_url=url, extra={})
-    for part in workers:
-        fleet.wait_for(part.name, lambda pool=part.command[-1]: _serves(pool))  # type: ignore[misc]
+    since = datetime.now(UTC)
+    names = {part.name: worker_id_of(part.name, host=settings.host) for part in workers}
+    started = [
+        part for part in workers if fleet.start(part, api_url=url, extra={"WORKER_ID": names[part.name]})
+    ]
+    for part in started:
+        fleet.wait_for(part.name, partial(_serves, part.command[-1], names[part.name], since))
     typer.echo(f"Prefect: {url.removesuffix('/api')}   (export PREFECT_API_URL={url})")
     typer.echo(f"Logs:    {fleet.log_file('worker').parent}")
 
 
-def _serves(pool: str) -> bool:
+def _serves(pool: str, worker_id: str, since: datetime) -> bool:
+    """Tell whether the worker has sent a heartbeat since then."""
     from prefect.client.orchestration import get_client
 
-    from trivia_render.workpool.reaper import live_workers
-
     with get_client(sync_client=True) as client:
-        return bool(live_workers(client, pool, lost_seconds=load_settings().worker_lost_seconds))
+        return any(
+            worker.name.startswith(f"{worker_id}-")
+            and worker.last_heartbeat_time is not None
+            and worker.last_heartbeat_time > since
+            for worker in client.read_workers_for_work_pool(pool)
+        )
 
 
 def run_down() -> None:
@@ -136,7 +146,7 @@ def run_worker(*, pool: str, limit: int | None) -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from trivia_render.workpool.machine import instance_name, metadata_url, watch_preemption
     from trivia_render.workpool.names import RENDER_POOL
-    from trivia_render.workpool.reaper import policy_of
+    from trivia_render.workpool.settling import policy_of
     from trivia_render.workpool.supervisor import Supervisor, check_pool, default_limit
 
     log_to_stdout()

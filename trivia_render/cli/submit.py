@@ -86,7 +86,7 @@ def run_batch(request: BatchRequest, *, as_json: bool) -> None:
     ports = _ports_beside(request.file)
     submissions = _submit_all(ports, jobs, request, as_json=as_json)
     # Of all jobs, also the ended ones: the same file again makes the same shards, which are there already.
-    _start_shards(submissions, request, name=name, as_json=as_json)
+    _start_shards(ports, submissions, request, name=name, as_json=as_json)
     states = Counter(item.status.state for item in submissions)
     if states["completed"] or states["failed"]:
         _tell(
@@ -134,7 +134,7 @@ def _submit_all(
 
 
 def _start_shards(
-    submissions: Sequence[Submission], request: BatchRequest, *, name: str, as_json: bool
+    ports: Ports, submissions: Sequence[Submission], request: BatchRequest, *, name: str, as_json: bool
 ) -> None:
     from prefect.client.orchestration import get_client
 
@@ -142,7 +142,7 @@ def _start_shards(
 
     with get_client(sync_client=True) as client:
         for number, (priority, shard) in enumerate(shards(submissions, size=request.shard_size), start=1):
-            run = start_shard(client, shard, name=f"{name} {number}", priority=priority)
+            run = start_shard(client, ports, shard, name=f"{name} {number}", priority=priority)
             _tell(
                 {
                     "event": "submitted",

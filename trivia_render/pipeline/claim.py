@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from typing import Any
 
 from trivia_render.errors import (
     MACHINE_FAULTS,
     OUTAGES,
     BadInputError,
     CrashLimitError,
+    JobCancelledError,
     JobGivenBackError,
     LeaseLostError,
     ObjectMissingError,
@@ -40,9 +41,6 @@ from trivia_render.pipeline.status import StatusWriter, read_status, read_status
 from trivia_render.storage import keys
 from trivia_render.telemetry.log_context import log_context
 
-#: Whether a fault of this machine, or an outage, fails the job or leaves it to a later run.
-OnOutage = Literal["fail", "give_back"]
-
 
 @contextmanager
 def open_job(
@@ -53,17 +51,18 @@ def open_job(
     config: Mapping[str, Any] | None = None,
     formats: Sequence[FormatName] | None = None,
     flow_run_id: str | None = None,
-    on_outage: OnOutage = "fail",
+    pool_start: str | None = None,
 ) -> Iterator[JobRun]:
     """Claim the job, plan it, and keep its status true until the block ends.
 
     `config` None: the one in the store is used. `formats` replaces the config's own.
     Leaving by an exception marks the job failed; leaving by an interrupt leaves it pending, so that
-    the next run goes on. `on_outage` "give_back" does the same in an outage of the store or the speech
-    service, and, up to the limit of crashes, where this machine alone is to blame; then there is a reaper,
-    which counts crashes.
+    the next run goes on. `pool_start` names the start of the run that a worker of a fleet has started: then
+    an outage of a service, and up to the limit of crashes a fault of this machine, leave it pending too, a
+    cancelled job is refused, and crashes are left to the fleet's reaper to count.
 
-    Raises JobHeldError, JobGivenBackError, CrashLimitError, ConfigInvalidError and what planning raises.
+    Raises JobHeldError, JobCancelledError, JobGivenBackError, CrashLimitError, ConfigInvalidError and what
+    planning raises.
     """
     seen = read_status(ports, channel=channel, job_id=job_id)
     with (
@@ -88,11 +87,13 @@ def open_job(
                 before,
                 attempt=lease.attempt,
                 flow_run_id=flow_run_id,
-                counted=on_outage == "fail",
+                counted=pool_start is None,
             ),
             generation=generation,
         )
         run: JobRun | None = None
+        if pool_start is not None:
+            _check_cancelled(before)
         try:
             run = _start(ports, channel, job_id, config, formats, lease=lease, status=status, before=before)
             yield run
@@ -102,10 +103,10 @@ def open_job(
             raise
         except (*MACHINE_FAULTS, *OUTAGES) as error:
             discard_unpublished(run)
-            if on_outage == "fail":
+            if pool_start is None:
                 _note_failure(ports, status, error)
                 raise
-            raise _give_back(ports, status, error) from error
+            raise _give_back(ports, status, error, pool_start=pool_start) from error
         except Exception as error:
             discard_unpublished(run)
             _note_failure(ports, status, error)
@@ -118,6 +119,14 @@ def open_job(
                     state="pending", error_code="interrupted", error_message="The run was interrupted."
                 )
             raise
+
+
+def _check_cancelled(before: JobStatus | None) -> None:
+    """Refuse a job that was cancelled. Raises JobCancelledError."""
+    if before is not None and before.state == "failed" and before.error_code == JobCancelledError.code:
+        raise JobCancelledError(
+            f"{before.channel}/{before.job_id} was cancelled.", remedy=before.error_remedy or ""
+        )
 
 
 def _status_of_claim(
@@ -259,18 +268,25 @@ def _is_current(ports: Ports, manifest: Manifest, plan: JobPlan) -> bool:
     )
 
 
-def _give_back(ports: Ports, status: StatusWriter, error: Exception) -> TriviaRenderError:
+def _give_back(ports: Ports, status: StatusWriter, error: Exception, *, pool_start: str) -> TriviaRenderError:
     """Leave the job to another machine; return what ends this run. At the limit of crashes the job fails."""
     # An outage is nobody's fault, and has no limit: the job waits it out.
     crashes = status.status.crashes + isinstance(error, MACHINE_FAULTS)
     if crashes >= ports.max_crashes:
         limit = crash_limit_reached(status.status.model_copy(update={"crashes": crashes}))
         reached = CrashLimitError(limit.message, evidence=f"The last one: {error}", remedy=limit.remedy)
-        status.update(state="failed", crashes=crashes, finished_at=ports.now(), **error_fields(reached))
+        status.update(
+            state="failed",
+            crashes=crashes,
+            crash_of=pool_start,
+            finished_at=ports.now(),
+            **error_fields(reached),
+        )
         return reached
+    # This start is accounted for: whoever finds the run dead counts nothing.
     # During an outage of the store the status says running until the next run claims the job.
     with suppress(StoreUnavailableError):
-        status.update(state="pending", crashes=crashes, **error_fields(error))
+        status.update(state="pending", crashes=crashes, crash_of=pool_start, **error_fields(error))
     job = f"{status.status.channel}/{status.status.job_id}"
     return JobGivenBackError(
         f"{status.status.worker_id} cannot render {job} now: {error}",

@@ -12,7 +12,7 @@ from trivia_render.errors import CrashLimitError, PreconditionFailedError, Trivi
 from trivia_render.models.ports import Store
 from trivia_render.models.results import JobStatus
 from trivia_render.pipeline.lease import expire_lease
-from trivia_render.pipeline.status import read_status_object, write_status
+from trivia_render.pipeline.status import read_status_object, run_key, write_status
 
 #: What a job is after its run was taken away: to be run again, at its end, or another run's.
 Handover = Literal["again", "completed", "failed", "elsewhere"]
@@ -56,6 +56,7 @@ def give_back(
 ) -> Handover:
     """Take a job away from dead or ending flow runs, and make it pending, or failed at its limit.
 
+    `flow_runs`: their ids, and the keys by which their job was submitted.
     `crash_of` names the run's start that crashed, so that it is counted once; None counts nothing: the run
     was preempted, say, and the job is innocent. A job that has gone on with another run is left alone.
     Raises the store's errors.
@@ -113,9 +114,13 @@ def end_job(
     """
     while True:
         status, generation = read_status_object(store, channel=channel, job_id=job_id)
-        if status is None or status.state in {"completed", "failed"}:
+        if status is None or status.state == "completed":
             return False
         if flow_runs is not None and not _is_of(status, flow_runs):
+            return False
+        if status.state == "failed":
+            # Whoever failed it may have died before this.
+            expire_lease(store, channel=channel, job_id=job_id, now=now, of_runs=flow_runs)
             return False
         changed = status.model_copy(
             update={"state": "failed", "finished_at": now, "updated_at": now, **error_fields(error)}
@@ -131,6 +136,7 @@ def end_job(
 def _is_of(status: JobStatus, flow_runs: Container[str]) -> bool:
     """Tell whether a job belongs to these runs: one of them has it, or it was never begun by any."""
     if status.flow_run_id is None:
-        # With a higher attempt it was submitted anew, and its next run is about to be named.
-        return status.attempt == 0
+        # With a higher attempt it was submitted anew, and its next run is about to be named: that one asks
+        # for it by its key.
+        return status.attempt == 0 or run_key(status) in flow_runs
     return status.flow_run_id in flow_runs

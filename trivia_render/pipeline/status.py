@@ -4,6 +4,7 @@ Every write has the generation that was read as its precondition: a run that was
 what the one that follows it says.
 """
 
+import hashlib
 import threading
 import time
 from typing import Any
@@ -44,6 +45,16 @@ def read_status_object(store: Store, *, channel: str, job_id: str) -> tuple[JobS
         return JobStatus.model_validate_json(data), info.generation
     except ValidationError:
         return None, info.generation
+
+
+def run_key(status: JobStatus) -> str:
+    """Name the run that a submission asks for: the same twice is the same run. Pure.
+
+    Of channel, job id, config and the number of the retry.
+    """
+    parts = (status.channel, status.job_id, status.config_sha256 or "", str(status.retry))
+    digest = hashlib.sha256("/".join(parts).encode()).hexdigest()
+    return f"{status.channel}/{status.job_id}/{digest[:32]}"
 
 
 def write_status(store: Store, status: JobStatus, *, if_generation: int) -> int:

@@ -4,7 +4,6 @@ Done twice, it changes nothing. Another config under the same id is refused, unl
 then the older run loses its claim.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -25,7 +24,7 @@ from trivia_render.models.results import JobStatus
 from trivia_render.pipeline.assets import import_assets
 from trivia_render.pipeline.lease import expire_lease
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.status import read_status_object, write_status
+from trivia_render.pipeline.status import read_status_object, run_key, write_status
 from trivia_render.storage import keys
 
 _MOST_DIFFERENCES = 10
@@ -41,9 +40,7 @@ class Submission(NamedTuple):
     @property
     def run_key(self) -> str:
         """Names the run that this submission asks for: the same twice is the same run."""
-        status = self.status
-        parts = (status.channel, status.job_id, status.config_sha256 or "", str(status.retry))
-        return f"{status.channel}/{status.job_id}/{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:32]}"
+        return run_key(self.status)
 
 
 def submit_job(
@@ -107,7 +104,9 @@ def note_run(ports: Ports, submission: Submission, *, flow_run_id: str) -> None:
     """Write into the job's status which run will render it, unless that has begun already."""
     status = submission.status
     now, generation = read_status_object(ports.store, channel=status.channel, job_id=status.job_id)
-    if now is None or now.state != "pending" or (now.retry, now.attempt) != (status.retry, status.attempt):
+    if now is None or now.state != "pending" or now.flow_run_id is not None:
+        return
+    if (now.retry, now.attempt) != (status.retry, status.attempt):
         return
     changed = now.model_copy(update={"flow_run_id": flow_run_id, "updated_at": ports.now()})
     # Claimed at this moment: then the run itself says so.

@@ -40,18 +40,32 @@ def write_worker(store: Store, record: WorkerRecord) -> None:
     )
 
 
-def is_draining(store: Store, name: str) -> bool:
-    """Tell whether a worker has announced its end."""
+def read_worker(store: Store, name: str) -> tuple[WorkerRecord, datetime] | None:
+    """Return what a worker says of itself, and when it did by the store's clock; None where nothing."""
     try:
         key = keys.worker_key(name)
     except StoreError:
         # Not started by us: the names that Prefect gives have blanks.
-        return False
+        return None
     try:
-        data, _ = store.read(key)
-        return WorkerRecord.model_validate_json(data).state == "draining"
+        data, info = store.read(key)
+        return WorkerRecord.model_validate_json(data), info.updated
     except (ObjectMissingError, ValidationError):
+        return None
+
+
+def is_draining(store: Store, name: str) -> bool:
+    """Tell whether a worker has announced its end."""
+    found = read_worker(store, name)
+    return found is not None and found[0].state == "draining"
+
+
+def is_well(store: Store, name: str, *, now: datetime, lost_seconds: float) -> bool:
+    """Tell whether a worker has told the store lately that it lives. Raises the store's errors."""
+    found = read_worker(store, name)
+    if found is None or found[0].state == "draining":
         return False
+    return (now - found[1]).total_seconds() < lost_seconds
 
 
 def take_turn(store: Store, name: str, *, owner: str, now: datetime, seconds: float) -> bool:

@@ -5,6 +5,7 @@ a number that another process has by now is told apart by its start time.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -155,6 +156,11 @@ class LocalFleet:
             evidence="\n".join(f"  {line}" for line in lines),
             remedy=f"See {self.log_file(name)}; `trivia down`, then `trivia up` starts all anew.",
         )
+
+
+def worker_id_of(part: str, *, host: str) -> str:
+    """Return a name for a worker of this machine's own fleet. Pure."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", f"{host}-{part}").lstrip("-")[:100] or part
 
 
 def environment_of_this_process() -> dict[str, str]:

@@ -27,7 +27,10 @@ WORKER_LABEL = "prefect.worker.name"
 
 
 class RunJob(NamedTuple):
-    """A job that a flow run renders, and the flow runs that may hold its lease: itself, or its subflows."""
+    """A job that a flow run renders, and what its status may call that run.
+
+    `flow_runs`: the ids of the run, its subflows, and the key by which the job was submitted.
+    """
 
     channel: str
     job_id: str
@@ -76,6 +79,12 @@ def is_open(run: FlowRun) -> bool:
     return run.state is None or not run.state.is_final()
 
 
+def start_number(client: SyncPrefectClient, run_id: UUID) -> str:
+    """Name the latest start of a run: a run that is put back begins with Pending each time."""
+    states = client.read_flow_run_states(run_id)
+    return f"{run_id}:{sum(state.name == 'Pending' for state in states)}"
+
+
 def renders(run: FlowRun) -> bool:
     """Tell whether a run was started for jobs; the scheduled flows were not."""
     return "jobs" in run.parameters or "job_id" in run.parameters
@@ -86,11 +95,11 @@ def jobs_of(client: SyncPrefectClient, run: FlowRun) -> list[RunJob]:
     if "jobs" not in run.parameters:
         return _own_job(run)
     children: dict[tuple[str, str], set[str]] = {
-        (str(job["channel"]), str(job["job_id"])): set() for job in run.parameters["jobs"]
+        (str(job["channel"]), str(job["job_id"])): {str(run.id)} for job in run.parameters["jobs"]
     }
     for child in subflow_runs(client, run.id):
         name = (str(child.parameters["channel"]), str(child.parameters["job_id"]))
-        children.setdefault(name, set()).add(str(child.id))
+        children.setdefault(name, {str(run.id)}).add(str(child.id))
     return [RunJob(channel, job_id, frozenset(runs)) for (channel, job_id), runs in children.items()]
 
 
@@ -98,7 +107,8 @@ def jobs_in_progress(client: SyncPrefectClient, run: FlowRun) -> list[RunJob]:
     """Return the jobs that a run has begun and not ended: its own, or those of its open subflows."""
     if "jobs" not in run.parameters:
         return _own_job(run)
-    return [job for child in subflow_runs(client, run.id) if is_open(child) for job in _own_job(child)]
+    begun = (job for child in subflow_runs(client, run.id) if is_open(child) for job in _own_job(child))
+    return [job._replace(flow_runs=job.flow_runs | {str(run.id)}) for job in begun]
 
 
 def _own_job(run: FlowRun) -> list[RunJob]:
@@ -106,7 +116,8 @@ def _own_job(run: FlowRun) -> list[RunJob]:
     if "job_id" not in run.parameters:
         return []
     channel, job_id = str(run.parameters["channel"]), str(run.parameters["job_id"])
-    return [RunJob(channel, job_id, frozenset({str(run.id)}))]
+    keys = {str(run.id)} if run.idempotency_key is None else {str(run.id), run.idempotency_key}
+    return [RunJob(channel, job_id, frozenset(keys))]
 
 
 def crash_open_subflows(client: SyncPrefectClient, run_id: UUID, *, message: str) -> None:
@@ -124,8 +135,8 @@ def set_state(client: SyncPrefectClient, run_id: UUID, state: State[object]) -> 
 def put_back(client: SyncPrefectClient, run: FlowRun, *, message: str, delay_seconds: float) -> None:
     """Put a dead run back into its pool and queue, to be started after the delay.
 
-    By way of Crashed: a run that goes from Running straight to a scheduled state is never found by a
-    worker. A worker dies of a run that it still holds and is offered again, hence the delay.
+    By way of Crashed, so that its history says what happened. A worker dies of a run that it still holds
+    and is offered again, hence the delay.
     """
     if run.state is None or not run.state.is_crashed():
         set_state(client, run.id, Crashed(message=message))

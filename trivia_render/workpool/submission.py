@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,9 @@ from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.submission import Submission, note_run
 from trivia_render.workpool.names import RENDER_BATCH, RENDER_VIDEO
 from trivia_render.workpool.runs import is_open, named_runs, set_state
+
+#: Status writes side by side: each waits for the store.
+_WRITES = 8
 
 
 def start_run(client: SyncPrefectClient, ports: Ports, submission: Submission) -> FlowRun:
@@ -42,7 +47,7 @@ def start_run(client: SyncPrefectClient, ports: Ports, submission: Submission) -
 
 
 def start_shard(
-    client: SyncPrefectClient, shard: Sequence[Submission], *, name: str, priority: Priority
+    client: SyncPrefectClient, ports: Ports, shard: Sequence[Submission], *, name: str, priority: Priority
 ) -> FlowRun:
     """Create the run of a shard of submitted jobs, or return the one that there is.
 
@@ -50,7 +55,7 @@ def start_shard(
     """
     keys = "\n".join(submission.run_key for submission in shard)
     jobs = [{"channel": item.status.channel, "job_id": item.status.job_id} for item in shard]
-    return _create(
+    run = _create(
         client,
         RENDER_BATCH,
         parameters={"jobs": jobs},
@@ -58,6 +63,9 @@ def start_shard(
         key=f"shard/{hashlib.sha256(keys.encode()).hexdigest()}",
         priority=priority,
     )
+    with ThreadPoolExecutor(_WRITES) as pool:
+        list(pool.map(partial(note_run, ports, flow_run_id=str(run.id)), shard))
+    return run
 
 
 def cancel_runs(client: SyncPrefectClient, job: JobName, *, except_for: UUID | None = None) -> list[FlowRun]:

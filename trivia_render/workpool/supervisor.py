@@ -27,8 +27,8 @@ from trivia_render.errors import TriviaRenderError, WorkflowServerError
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.workers import WorkerRecord, write_worker
 from trivia_render.workpool.processes import WORKER_MARK, Engine, find_engines, kill_trees
-from trivia_render.workpool.reaper import Policy, hand_back
 from trivia_render.workpool.runs import WORKER_LABEL, is_open, read_runs
+from trivia_render.workpool.settling import Policy, hand_back
 
 log = logging.getLogger("trivia_render.worker")
 
@@ -91,6 +91,7 @@ class Supervisor:
         self._heartbeat_seconds = heartbeat_seconds
         self._environment = environment
         self._stop = threading.Event()
+        self._record_lock = threading.Lock()
         self._reason = ""
 
     def stop(self, reason: str) -> None:
@@ -112,7 +113,7 @@ class Supervisor:
 
     def _serve(self, name: str) -> None:
         """Run one worker from its start to its end, whatever ends it."""
-        record = self._announce(name)
+        record = self._record_of(name)
         worker = subprocess.Popen(
             worker_command(pool=self._pool, name=name, limit=self._limit),
             env=worker_environment(
@@ -128,18 +129,20 @@ class Supervisor:
         ended = threading.Event()
         # In a thread of its own: a server that does not answer must not keep this one from anything.
         _background(self._keep_books, name, ended)
+        _background(self._send_heartbeats, record, ended)
         try:
-            self._watch(record, worker)
+            self._watch(record, worker, ended)
         finally:
             ended.set()
 
-    def _watch(self, record: WorkerRecord, worker: subprocess.Popen[bytes]) -> None:
+    def _watch(self, record: WorkerRecord, worker: subprocess.Popen[bytes], ended: threading.Event) -> None:
         name = record.name
         seen = _clock()
         while not self._stop.wait(_TICK_SECONDS):
             if worker.poll() is not None:
                 log.error("Worker %s ended by itself with exit code %d.", name, worker.returncode)
-                self._drain(record, worker, reason="The worker's process ended.")
+                ended.set()
+                self._drain(record, worker, reason="The worker's process ended.", announced=False)
                 return
             now = _clock()
             if now - seen > self._policy.lost_seconds:
@@ -149,7 +152,8 @@ class Supervisor:
                 return
             seen = now
         log.info("Worker %s stops: %s", name, self._reason)
-        self._drain(record, worker, reason=self._reason)
+        ended.set()
+        self._drain(record, worker, reason=self._reason, announced=True)
 
     def _keep_books(self, name: str, ended: threading.Event) -> None:
         books = Books(name, pool=self._pool)
@@ -157,9 +161,24 @@ class Supervisor:
             for flow_run_id in books.orphans():
                 self._hand_back(flow_run_id, reason="Its process ended.", counted=True)
 
-    def _announce(self, name: str) -> WorkerRecord:
+    def _send_heartbeats(self, record: WorkerRecord, ended: threading.Event) -> None:
+        """Tell the store that this worker lives, for when Prefect's server cannot hear it."""
+        while True:
+            with self._record_lock:
+                # Not after the last word has been said.
+                if ended.is_set():
+                    return
+                _note(self._store, record.model_copy(update={"updated_at": datetime.now(UTC)}))
+            ended.wait(self._heartbeat_seconds)
+
+    def _say_draining(self, record: WorkerRecord, reason: str) -> None:
+        with self._record_lock:
+            update = {"state": "draining", "reason": reason, "updated_at": datetime.now(UTC)}
+            _note(self._store, record.model_copy(update=update))
+
+    def _record_of(self, name: str) -> WorkerRecord:
         now = datetime.now(UTC)
-        record = WorkerRecord(
+        return WorkerRecord(
             name=name,
             worker_id=self._worker_id,
             pool=self._pool,
@@ -167,23 +186,25 @@ class Supervisor:
             started_at=now,
             updated_at=now,
         )
-        _background(_note, self._store, record)
-        return record
 
-    def _drain(self, record: WorkerRecord, worker: subprocess.Popen[bytes], *, reason: str) -> None:
-        """End the renders with all that they started, and hand their runs back."""
+    def _drain(
+        self, record: WorkerRecord, worker: subprocess.Popen[bytes], *, reason: str, announced: bool
+    ) -> None:
+        """End the renders with all that they started, and hand their runs back.
+
+        `announced`: nothing counts against their jobs.
+        """
         begun = time.monotonic()
         # A run may have had several processes: what it started inherits its environment.
         runs = sorted({engine.flow_run_id for engine in _kill_all(worker, record.name)})
-        draining = record.model_copy(
-            update={"state": "draining", "reason": reason, "updated_at": datetime.now(UTC)}
-        )
         # Side by side: a store that does not answer must not keep the server from being told. Whatever is
         # not done in time is left behind with this process, and the reaper does it.
         steps = [
-            _background(_note, self._store, draining),
-            _background(self._hand_back_rest, record.name, frozenset(runs), reason=reason),
-            *(_background(self._hand_back, run, reason=reason) for run in runs),
+            *([_background(self._say_draining, record, reason)] if announced else []),
+            _background(
+                self._hand_back_rest, record.name, frozenset(runs), reason=reason, counted=not announced
+            ),
+            *(_background(self._hand_back, run, reason=reason, counted=not announced) for run in runs),
         ]
         for step in steps:
             step.join(max(0.0, DRAIN_SECONDS - (time.monotonic() - begun)))
@@ -193,12 +214,12 @@ class Supervisor:
             "Worker %s drained: %d runs ended, %.1f s.", record.name, len(runs), time.monotonic() - begun
         )
 
-    def _hand_back_rest(self, name: str, known: Set[str], *, reason: str) -> None:
+    def _hand_back_rest(self, name: str, known: Set[str], *, reason: str, counted: bool) -> None:
         """Hand back what the server takes for this worker's and had no process yet."""
         for flow_run_id in sorted(Books(name, pool=self._pool).entries() - known):
-            self._hand_back(flow_run_id, reason=reason)
+            self._hand_back(flow_run_id, reason=reason, counted=counted)
 
-    def _hand_back(self, flow_run_id: str, *, reason: str, counted: bool = False) -> None:
+    def _hand_back(self, flow_run_id: str, *, reason: str, counted: bool) -> None:
         try:
             with _client() as client:
                 run = client.read_flow_run(UUID(flow_run_id))

@@ -244,13 +244,21 @@ def test_ending_twice_tells_that_it_was_ended_and_changes_nothing(store: Interru
     assert snapshot(store) == before
 
 
-@pytest.mark.parametrize("state", ["completed", "failed"])
-def test_a_job_that_has_ended_is_not_ended_again(store: Interrupted, state: str) -> None:
-    put_status(store, state=state)
+def test_a_job_that_is_completed_is_not_ended_again(store: Interrupted) -> None:
+    put_status(store, state="completed")
     put_lease(store)
     before = snapshot(store)
     assert not cancel(store)
     assert snapshot(store) == before
+
+
+def test_a_failed_job_keeps_its_reason_and_loses_a_lease_that_was_left(store: Interrupted) -> None:
+    """Whoever failed it may have died before it could take the lease away."""
+    put_status(store, state="failed", error_code="crash_limit")
+    put_lease(store)
+    assert not cancel(store)
+    assert status_in(store).error_code == "crash_limit"
+    assert lease_in(store).attempt == 2
 
 
 def test_an_unknown_job_cannot_be_ended(store: Interrupted) -> None:

@@ -20,13 +20,15 @@ from trivia_render.errors import (
     CrashLimitError,
     DiskFullError,
     EncoderUnavailableError,
+    JobCancelledError,
     JobGivenBackError,
     SpeechUnavailableError,
     StoreUnavailableError,
     TriviaRenderError,
 )
 from trivia_render.models.ports import ObjectInfo
-from trivia_render.pipeline.claim import OnOutage, open_job
+from trivia_render.pipeline.claim import open_job
+from trivia_render.pipeline.handover import give_back
 from trivia_render.pipeline.lease import LIFETIME
 from trivia_render.pipeline.ports import Ports
 from trivia_render.storage.keys import lease_key, status_key, video_key
@@ -61,8 +63,8 @@ def ports(tmp_path: Path, clock: Clock) -> Ports:
     return replace(ports, store=Lossy(tmp_path / "store"), max_crashes=3)
 
 
-def fail_with(ports: Ports, error: TriviaRenderError, *, on_outage: OnOutage) -> None:
-    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG, on_outage=on_outage):
+def fail_with(ports: Ports, error: TriviaRenderError, *, pool_start: str | None) -> None:
+    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG, pool_start=pool_start):
         raise error
 
 
@@ -76,18 +78,18 @@ MACHINE = [
 @pytest.mark.parametrize("error", [*OUTAGES, *MACHINE], ids=lambda error: error.code)
 def test_in_a_fleet_the_job_waits_for_a_later_run(ports: Ports, error: TriviaRenderError) -> None:
     with pytest.raises(JobGivenBackError, match=error.message):
-        fail_with(ports, error, on_outage="give_back")
+        fail_with(ports, error, pool_start="run-1:1")
     status = status_in(ports.store)
     assert (status.state, status.error_code) == ("pending", error.code)
     # It is free at once.
-    with open_job(ports, channel=CHANNEL, job_id=JOB, on_outage="give_back") as again:
+    with open_job(ports, channel=CHANNEL, job_id=JOB, pool_start="run-1:1") as again:
         assert again.attempt == 2
 
 
 @pytest.mark.parametrize("error", [*OUTAGES, *MACHINE], ids=lambda error: error.code)
 def test_on_one_machine_it_fails_and_says_so(ports: Ports, error: TriviaRenderError) -> None:
     with pytest.raises(type(error)):
-        fail_with(ports, error, on_outage="fail")
+        fail_with(ports, error, pool_start=None)
     status = status_in(ports.store)
     assert (status.state, status.error_code) == ("failed", error.code)
     assert status.error_remedy == error.remedy
@@ -96,9 +98,9 @@ def test_on_one_machine_it_fails_and_says_so(ports: Ports, error: TriviaRenderEr
 def test_machines_that_cannot_render_it_have_a_limit(ports: Ports) -> None:
     for _ in range(2):
         with pytest.raises(JobGivenBackError):
-            fail_with(ports, MACHINE[0], on_outage="give_back")
+            fail_with(ports, MACHINE[0], pool_start="run-1:1")
     with pytest.raises(CrashLimitError, match="3 runs died"):
-        fail_with(ports, MACHINE[0], on_outage="give_back")
+        fail_with(ports, MACHINE[0], pool_start="run-1:1")
     status = status_in(ports.store)
     assert (status.state, status.error_code, status.crashes) == ("failed", "crash_limit", 3)
 
@@ -106,7 +108,7 @@ def test_machines_that_cannot_render_it_have_a_limit(ports: Ports) -> None:
 def test_outages_have_none(ports: Ports) -> None:
     for _ in range(5):
         with pytest.raises(JobGivenBackError):
-            fail_with(ports, OUTAGES[0], on_outage="give_back")
+            fail_with(ports, OUTAGES[0], pool_start="run-1:1")
     assert (status_in(ports.store).state, status_in(ports.store).crashes) == ("pending", 0)
 
 
@@ -115,13 +117,13 @@ def test_a_store_that_is_away_at_the_end_as_well_leaves_the_job_to_its_next_run(
     store = ports.store
 
     def run() -> None:
-        with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG, on_outage="give_back"):
+        with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG, pool_start="run-1:1"):
             store.lost.append(status_key(CHANNEL, JOB))
             raise OUTAGES[0]
 
     with pytest.raises(JobGivenBackError):
         run()
-    with open_job(ports, channel=CHANNEL, job_id=JOB, on_outage="give_back"):
+    with open_job(ports, channel=CHANNEL, job_id=JOB, pool_start="run-1:1"):
         # The reaper counts crashes in a fleet, and this was none.
         assert status_in(ports.store).crashes == 0
 
@@ -163,6 +165,45 @@ def test_publishing_removes_what_dead_attempts_left_and_nothing_that_was_publish
     assert ports.store.stat(first) is not None
     assert ports.store.stat(dead) is None
     assert ports.store.stat(third) is not None
+
+
+def test_a_job_given_back_by_its_own_run_is_not_counted_again_by_whoever_finds_the_run_dead(
+    ports: Ports,
+) -> None:
+    with pytest.raises(JobGivenBackError):
+        fail_with(ports, OUTAGES[0], pool_start="run-1:1")
+
+    def found_dead(start: str) -> str:
+        return give_back(
+            ports.store,
+            channel=CHANNEL,
+            job_id=JOB,
+            flow_runs={"run-1"},
+            now=ports.now(),
+            reason="gone",
+            code="worker_lost",
+            crash_of=start,
+            max_crashes=3,
+        )
+
+    put_status(ports.store, **{**status_in(ports.store).model_dump(), "flow_run_id": "run-1"})
+    assert found_dead("run-1:1") == "again"
+    assert status_in(ports.store).crashes == 0
+    assert found_dead("run-1:2") == "again"
+    assert status_in(ports.store).crashes == 1
+
+
+def test_a_run_of_a_fleet_leaves_a_cancelled_job_alone(ports: Ports) -> None:
+    put_status(ports.store, state="failed", error_code="cancelled", attempt=1)
+    with (
+        pytest.raises(JobCancelledError),
+        open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG, pool_start="run-1:1"),
+    ):
+        pass
+    assert status_in(ports.store).error_code == "cancelled"
+    # Whoever asks for it by hand gets it.
+    with open_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG):
+        assert status_in(ports.store).state == "running"
 
 
 def test_a_crash_is_counted_at_the_claim_where_no_reaper_does(ports: Ports) -> None:

@@ -7,14 +7,8 @@ from prefect.client.schemas.objects import StateType
 
 from trivia_render.errors import JobCancelledError
 from trivia_render.settings import load_settings
-from trivia_render.workpool.reaper import (
-    CANCELLING_SECONDS,
-    STUCK_SECONDS,
-    Verdict,
-    ended_run_error,
-    judge,
-    policy_of,
-)
+from trivia_render.workpool.reaper import CANCELLING_SECONDS, STUCK_SECONDS, Verdict, judge
+from trivia_render.workpool.settling import ended_run_error, policy_of
 
 LIVE = frozenset({"worker-1", "worker-2"})
 GONE, NOBODY = "worker-gone", None
@@ -35,7 +29,9 @@ FRESH, STUCK = 1.0, max(STUCK_SECONDS, CANCELLING_SECONDS) + 1.0
         (StateType.PENDING, GONE, FRESH, "leave"),
         (StateType.PENDING, GONE, STUCK_SECONDS, "leave"),
         (StateType.PENDING, GONE, STUCK, "lost"),
-        (StateType.PENDING, NOBODY, 1e6, "leave"),
+        # Its worker died before it could put its name on it.
+        (StateType.PENDING, NOBODY, FRESH, "leave"),
+        (StateType.PENDING, NOBODY, STUCK, "lost"),
         (StateType.CANCELLING, "worker-1", FRESH, "leave"),
         (StateType.CANCELLING, "worker-1", STUCK, "cancelled"),
         (StateType.CANCELLING, GONE, FRESH, "cancelled"),
@@ -74,10 +70,11 @@ def test_a_run_of_a_live_worker_is_never_lost(
 
 
 @given(STATES, AGES, SETS)
-def test_a_run_that_was_given_to_no_worker_is_never_lost(
+def test_a_run_without_a_worker_is_lost_only_where_it_is_stuck(
     state: StateType, age: float, live: frozenset[str]
 ) -> None:
-    assert judge(state, age_seconds=age, worker=None, live=live) != "lost"
+    lost = judge(state, age_seconds=age, worker=None, live=live) == "lost"
+    assert lost == (state == StateType.PENDING and age > STUCK_SECONDS)
 
 
 @given(st.sampled_from([StateType.COMPLETED, StateType.SCHEDULED, StateType.PAUSED]), AGES, NAMES, SETS)
@@ -108,9 +105,9 @@ def test_other_workers_lives_do_not_matter(
 def test_the_policy_is_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIVIA_WORKER_LOST_SECONDS", "7")
     monkeypatch.setenv("TRIVIA_MAX_CRASHES", "5")
-    monkeypatch.setenv("TRIVIA_REQUEUE_SECONDS", "0")
+    monkeypatch.setenv("TRIVIA_REQUEUE_SECONDS", "9")
     policy = policy_of(load_settings())
-    assert (policy.lost_seconds, policy.max_crashes, policy.requeue_seconds) == (7, 5, 0)
+    assert (policy.lost_seconds, policy.max_crashes, policy.requeue_seconds) == (7, 5, 9)
 
 
 def test_a_worker_is_lost_after_three_heartbeats_and_not_before() -> None:
