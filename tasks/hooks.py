@@ -17,13 +17,11 @@ from trivia_render.workpool.settling import Ended, ended_run_error
 
 def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
     """Mark the jobs of a failed or cancelled run failed, unless they say how they ended already."""
+    if _is_another_ones(flow_run):
+        return
     ended: Ended = "failed" if state.is_failed() else "cancelled"
     store = make_store(load_settings())
     with get_client(sync_client=True) as client:
-        now = client.read_flow_run(flow_run.id)
-        if not started_here(now.id, run_count=now.run_count):
-            # Given up and started elsewhere: how its jobs end is the other one's to say.
-            return
         for job in jobs_of(client, flow_run):
             end_job(
                 store,
@@ -37,7 +35,7 @@ def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
 
 def tell_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
     """Say that a crashed run's job waits for its next run. The reaper counts the crash and starts it."""
-    if "job_id" not in flow_run.parameters:
+    if "job_id" not in flow_run.parameters or _is_another_ones(flow_run):
         return
     settings = load_settings()
     give_back(
@@ -51,3 +49,10 @@ def tell_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
         crash_of=None,
         max_crashes=settings.max_crashes,
     )
+
+
+def _is_another_ones(flow_run: FlowRun) -> bool:
+    """Tell whether a run was given up here and started elsewhere: how its jobs end is the other's to say."""
+    with get_client(sync_client=True) as client:
+        now = client.read_flow_run(flow_run.id)
+    return not started_here(now.id, run_count=now.run_count)

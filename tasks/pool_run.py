@@ -48,7 +48,7 @@ def pool_run() -> Iterator[None]:
     # A subflow has no deployment: the run around it does.
     of_pool = run is not None and run.deployment_id is not None
     if run is not None and of_pool:
-        with get_client(sync_client=True) as client:
+        with _or_leave(), get_client(sync_client=True) as client:
             _starts[:] = [_Start(run.id, run.run_count, start_number(client, run.id))]
     try:
         yield

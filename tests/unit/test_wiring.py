@@ -1,0 +1,53 @@
+"""Which store the settings name, and what lies in which."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.pipeline.jobs_in_store import CHANNEL, CONFIG, JOB, ports_in
+from trivia_render.errors import BadInputError
+from trivia_render.pipeline.run import render_job
+from trivia_render.settings import load_settings
+from trivia_render.storage.local import LocalStore
+from trivia_render.wiring import make_stores
+
+
+def test_without_a_bucket_all_lies_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIVIA_HOME", str(tmp_path))
+    store, work_store = make_stores(load_settings())
+    assert store is work_store
+    assert store.uri("a") == str(tmp_path / "a")
+
+
+@pytest.mark.parametrize("work_bucket", [None, "videos"])
+def test_one_bucket_is_all_that_has_to_be_set(
+    monkeypatch: pytest.MonkeyPatch, work_bucket: str | None
+) -> None:
+    monkeypatch.setenv("GCS_BUCKET", "videos")
+    if work_bucket is not None:
+        monkeypatch.setenv("TRIVIA_WORK_BUCKET", work_bucket)
+    store, work_store = make_stores(load_settings())
+    assert store is work_store
+    assert store.uri("a/b") == "gs://videos/a/b"
+
+
+def test_a_bucket_of_its_own_for_what_can_be_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCS_BUCKET", "videos")
+    monkeypatch.setenv("TRIVIA_WORK_BUCKET", "work")
+    store, work_store = make_stores(load_settings())
+    assert (store.uri("a"), work_store.uri("a")) == ("gs://videos/a", "gs://work/a")
+
+
+def test_a_work_bucket_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIVIA_WORK_BUCKET", "work")
+    with pytest.raises(BadInputError, match="GCS_BUCKET is not set"):
+        make_stores(load_settings())
+
+
+def test_clips_lie_with_what_can_be_made_again_and_all_else_does_not(tmp_path: Path) -> None:
+    lasting, passing = LocalStore(tmp_path / "lasting"), LocalStore(tmp_path / "passing")
+    ports = replace(ports_in(tmp_path), store=lasting, work_store=passing)
+    render_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG)
+    assert {info.key.partition("/")[0] for info in passing.list("")} == {"clips"}
+    assert {info.key.partition("/")[0] for info in lasting.list("")} == {"jobs", "videos"}
