@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # The same examples at every run: a red test is the change's doing, not luck's.
     settings.register_profile("house", derandomize=True, deadline=None, database=None)
     settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def _environment_stays() -> Iterator[None]:
+    """A command that is called in this process sets variables, meant for its own children alone."""
+    before = dict(os.environ)
+    yield
+    for name in {*os.environ, *before}:
+        if name.startswith((*_FOREIGN, "DO_NOT_TRACK")) and os.environ.get(name) != before.get(name):
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
 
 
 @pytest.hookimpl(optionalhook=True)

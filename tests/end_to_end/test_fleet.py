@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelling
 
 from tests.fleet import CHANNEL, Fleet, running_fleet, small_config, until
 from trivia_render.models.results import JobStatus
+from trivia_render.workpool.names import RENDER_POOL
 from trivia_render.workpool.runs import subflow_runs
 
 pytestmark = pytest.mark.timeout(240)
@@ -114,6 +116,14 @@ def test_a_cancelled_job_says_so_and_a_retry_goes_on_from_its_clips(fleet: Fleet
     assert manifest.clips_reused >= 2
 
 
+def test_the_queues_are_served_in_the_order_of_their_priority(fleet: Fleet) -> None:
+    with fleet.client() as client:
+        queues = client.read_work_queues(work_pool_name=RENDER_POOL)
+        automations = client.read_automations()
+    assert {queue.name: queue.priority for queue in queues} == {"high": 1, "default": 2, "low": 3}
+    assert [automation.name for automation in automations] == ["trivia maintenance after a crash"]
+
+
 def test_a_run_from_the_deployments_form_takes_a_config_inline(fleet: Fleet) -> None:
     with fleet.client() as client:
         deployment = client.read_deployment_by_name("render-video/gpu")
@@ -137,17 +147,12 @@ def test_a_run_cancelled_on_its_page_ends_its_job_as_cancelled(fleet: Fleet) -> 
     assert (status.state, status.error_code) == ("failed", "cancelled")
 
 
-def test_a_run_whose_parameters_are_refused_fails_its_job(fleet: Fleet) -> None:
-    fleet.store_job("refused", small_config("refused", questions=1))
+def test_the_form_refuses_what_is_no_format(fleet: Fleet) -> None:
     with fleet.client() as client:
         deployment = client.read_deployment_by_name("render-video/gpu")
-        run = client.create_flow_run_from_deployment(
-            deployment.id, parameters={"channel": CHANNEL, "job_id": "refused", "formats": ["4:3"]}
-        )
-    fleet.wait_for_run(run.id, "Failed")
-    status = fleet.wait_until_ended("refused")
-    assert status.state == "failed"
-    assert "formats" in str(status.error_message)
+        parameters = {"channel": CHANNEL, "job_id": "refused", "formats": ["4:3"]}
+        with pytest.raises(PrefectHTTPStatusError, match="formats"):
+            client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
 
 
 def test_a_killed_workers_job_goes_on_at_another_from_its_last_finished_clip(fleet: Fleet) -> None:

@@ -24,7 +24,7 @@ class Operator:
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
             **SHORT,
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
