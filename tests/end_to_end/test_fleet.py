@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelling
 
 from tests.fleet import CHANNEL, Fleet, running_fleet, small_config, until
 from trivia_render.models.results import JobStatus
-from trivia_render.workpool.names import RENDER_POOL
+from trivia_render.workpool.names import MAINTENANCE, RENDER_POOL
 from trivia_render.workpool.runs import subflow_runs
 
 pytestmark = pytest.mark.timeout(240)
@@ -122,6 +123,23 @@ def test_the_queues_are_served_in_the_order_of_their_priority(fleet: Fleet) -> N
         automations = client.read_automations()
     assert {queue.name: queue.priority for queue in queues} == {"high": 1, "default": 2, "low": 3}
     assert [automation.name for automation in automations] == ["trivia maintenance after a crash"]
+
+
+def test_the_scheduled_flows_get_their_runs(fleet: Fleet) -> None:
+    """A server with an unfit database library schedules nothing, and says nothing."""
+    with fleet.client() as client:
+        deployment = client.read_deployment_by_name(MAINTENANCE)
+        chosen = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+        until(
+            lambda: [
+                run
+                for run in client.read_flow_runs(deployment_filter=chosen)
+                if run.auto_scheduled and run.state_name in {"Scheduled", "Completed", "Running"}
+            ],
+            seconds=60,
+            what="a scheduled run of the maintenance flow",
+            pause=0.5,
+        )
 
 
 def test_a_run_from_the_deployments_form_takes_a_config_inline(fleet: Fleet) -> None:
