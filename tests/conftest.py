@@ -21,6 +21,7 @@ _FOREIGN = (
     "REGION",
     "ZONE",
     "PREFECT_",
+    "GCE_METADATA_HOST",
 )
 _KEPT = ("TRIVIA_REQUIRE_ALL",)
 

@@ -17,6 +17,7 @@ from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
 from trivia_render.encode.gpus import find_gpus
 from trivia_render.encode.slots import EncodingSlots, usable_cores
 from trivia_render.errors import BadInputError, StoreError
+from trivia_render.gce import metadata_url
 from trivia_render.models.plan import Provider
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.lease import process_exists
@@ -188,7 +189,10 @@ def google_credentials_of(settings: Settings) -> bool:
     if endpoint is not None and parse_endpoint(endpoint).transport == "plaintext":
         return True
     return google_credentials_present(
-        application_credentials=settings.google_credentials, config_folder=settings.gcloud_config
+        application_credentials=settings.google_credentials,
+        config_folder=settings.gcloud_config,
+        # A machine of Google Cloud has an identity of its own.
+        attached_service_account=metadata_url(settings.metadata_host) is not None,
     )
 
 

@@ -10,7 +10,7 @@ from trivia_render.errors import BadInputError
 from trivia_render.pipeline.run import render_job
 from trivia_render.settings import load_settings
 from trivia_render.storage.local import LocalStore
-from trivia_render.wiring import make_stores
+from trivia_render.wiring import google_credentials_of, make_stores
 
 
 def test_without_a_bucket_all_lies_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +51,12 @@ def test_clips_lie_with_what_can_be_made_again_and_all_else_does_not(tmp_path: P
     render_job(ports, channel=CHANNEL, job_id=JOB, config=CONFIG)
     assert {info.key.partition("/")[0] for info in passing.list("")} == {"clips"}
     assert {info.key.partition("/")[0] for info in lasting.list("")} == {"jobs", "videos"}
+
+
+def test_a_machine_of_google_cloud_has_googles_voices(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    assert not google_credentials_of(load_settings())
+    monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
+    assert google_credentials_of(load_settings())

@@ -13,6 +13,7 @@ import typer
 from trivia_render.cli.console import say
 from trivia_render.deployments_folder import deployments_folder
 from trivia_render.errors import WorkflowServerError
+from trivia_render.gce import metadata_url
 from trivia_render.settings import Settings, load_settings
 from trivia_render.wiring import log_to_stdout, make_store
 
@@ -144,7 +145,7 @@ def run_worker(*, pool: str, limit: int | None) -> None:
     # Before Prefect is imported: its worker and the flow runs log as this process does.
     os.environ.setdefault("PREFECT_LOGGING_SETTINGS_PATH", str(logging_config()))
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    from trivia_render.workpool.machine import instance_name, metadata_url, watch_preemption
+    from trivia_render.workpool.machine import instance_name, watch_preemption
     from trivia_render.workpool.names import RENDER_POOL
     from trivia_render.workpool.settling import policy_of
     from trivia_render.workpool.supervisor import Supervisor, check_pool, default_limit

@@ -2,31 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 
-_HOST = "metadata.google.internal"
-_PRODUCT = Path("/sys/class/dmi/id/product_name")
 _HEADERS = {"Metadata-Flavor": "Google"}
 _TIMEOUT_SECONDS = 5.0
 #: The server answers a waiting request after so long although nothing has changed.
 _WAIT_SECONDS = 60
 _PAUSE_SECONDS = 5.0
-
-
-def metadata_url(host: str | None) -> str | None:
-    """Return where this machine's metadata server is, or None on a machine that has none.
-
-    `host`: the one that is configured, if any.
-    """
-    if host is not None:
-        return f"http://{host}/computeMetadata/v1"
-    try:
-        product = _PRODUCT.read_text()
-    except OSError:
-        return None
-    return f"http://{_HOST}/computeMetadata/v1" if "Google" in product else None
 
 
 def instance_name(url: str) -> str | None:

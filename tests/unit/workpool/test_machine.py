@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.ports import free_port
-from trivia_render.workpool import machine
-from trivia_render.workpool.machine import instance_name, metadata_url, watch_preemption
+from trivia_render import gce
+from trivia_render.gce import metadata_url
+from trivia_render.workpool.machine import instance_name, watch_preemption
 
 SECONDS = 10.0
 WELL = 200
@@ -132,7 +133,7 @@ def test_only_a_google_machine_is_taken_to_have_one(
     file = tmp_path / "product_name"
     if product is not None:
         file.write_text(product)
-    monkeypatch.setattr(machine, "_PRODUCT", file)
+    monkeypatch.setattr(gce, "_PRODUCT", file)
     url = "http://metadata.google.internal/computeMetadata/v1"
     assert metadata_url(None) == (url if found else None)
 
