@@ -11,6 +11,7 @@ import pytest
 from tests.ports import free_port
 from trivia_render import gce
 from trivia_render.gce import metadata_url
+from trivia_render.workpool import machine
 from trivia_render.workpool.machine import instance_name, watch_preemption
 
 SECONDS = 10.0
