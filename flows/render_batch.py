@@ -40,14 +40,15 @@ def render_batch(
         end_orphans()
         outcomes: dict[str, JobOutcome] = {}
         for job in jobs:
+            leave_if_given_away()
             need = what_is_left(ports, job)
-            if need != "render":
+            if need == "render":
+                state = render_video(job.channel, job.job_id, return_state=True)
+                # What became of the job is in its status: its run may have ended otherwise, the server away.
+                outcomes[str(job)] = "rendered" if state.is_completed() else outcome_of(state, ports, job)
+            else:
                 outcomes[str(job)] = need
-                continue
-            state = render_video(job.channel, job.job_id, return_state=True)
-            outcomes[str(job)] = outcome_of(state)
-            if not state.is_completed():
-                leave_if_given_away()
+        leave_if_given_away()
         show_shard(outcomes)
         if "held" in outcomes.values():
             come_back_later(summary(outcomes))

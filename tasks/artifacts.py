@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import ParamSpec, cast
 from uuid import UUID
 
-import httpx
 from PIL import Image
 from prefect.artifacts import (
     create_image_artifact,
@@ -24,7 +23,6 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from trivia_render.errors import TriviaRenderError
 from trivia_render.models.ports import Store
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import Manifest, VideoRecord
@@ -45,7 +43,7 @@ def _harmless(show: Callable[P, None]) -> Callable[P, None]:
     def tried(*arguments: P.args, **options: P.kwargs) -> None:
         try:
             show(*arguments, **options)
-        except (httpx.HTTPError, TriviaRenderError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a render
             log.warning("An artifact could not be shown: %s: %s", type(error).__name__, error)
 
     return tried

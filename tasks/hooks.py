@@ -11,13 +11,14 @@ from tasks.pool_run import started_here
 from trivia_render.pipeline.handover import end_job, give_back
 from trivia_render.settings import load_settings
 from trivia_render.wiring import make_store
-from trivia_render.workpool.runs import jobs_of
+from trivia_render.workpool.runs import WORKER_LABEL, jobs_of
 from trivia_render.workpool.settling import Ended, ended_run_error
 
 
 def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
     """Mark the jobs of a failed or cancelled run failed, unless they say how they ended already."""
-    if _is_another_ones(flow_run):
+    # A run within a shard has no deployment: the flow has told what it raised, or leaves it to the shard.
+    if flow_run.deployment_id is None or _is_another_ones(flow_run):
         return
     ended: Ended = "failed" if state.is_failed() else "cancelled"
     store = make_store(load_settings())
@@ -55,4 +56,7 @@ def _is_another_ones(flow_run: FlowRun) -> bool:
     """Tell whether a run was given up here and started elsewhere: how its jobs end is the other's to say."""
     with get_client(sync_client=True) as client:
         now = client.read_flow_run(flow_run.id)
-    return not started_here(now.id, run_count=now.run_count)
+    worker, mine = now.labels.get(WORKER_LABEL), load_settings().worker_name
+    # Cancellation and crashes are told by the worker's process, the rest by the run's own.
+    given_away = mine is not None and worker is not None and worker != mine
+    return given_away or not started_here(now.id, run_count=now.run_count)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from prefect.client.orchestration import get_client
 
+from trivia_render.errors import TriviaRenderError
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.workers import take_turn
 from trivia_render.workpool.names import POOLS
@@ -24,16 +25,27 @@ def maintain_once(store: Store, *, owner: str, policy: Policy, turn_seconds: flo
     if not take_turn(store, TURN, owner=owner, now=datetime.now(UTC), seconds=turn_seconds):
         return None
     done: list[Reaped] = []
+    troubles: list[TriviaRenderError] = []
     with get_client(sync_client=True) as client:
         for pool in POOLS:
-            for reaped in reap(client, store, pool=pool, policy=policy):
-                log.warning(
-                    "%s (%s, worker %s): %s",
-                    reaped.run.name,
-                    reaped.verdict,
-                    reaped.worker,
-                    reaped.done,
-                    extra={"flow_run_id": str(reaped.run.id)},
-                )
-                done.append(reaped)
+            try:
+                for reaped in reap(client, store, pool=pool, policy=policy):
+                    _tell(reaped)
+                    done.append(reaped)
+            except TriviaRenderError as error:
+                # One pool's trouble is not the other's.
+                troubles.append(error)
+    if troubles:
+        raise troubles[0]
     return done
+
+
+def _tell(reaped: Reaped) -> None:
+    log.warning(
+        "%s (%s, worker %s): %s",
+        reaped.run.name,
+        reaped.verdict,
+        reaped.worker,
+        reaped.done,
+        extra={"flow_run_id": str(reaped.run.id)},
+    )

@@ -1,5 +1,6 @@
 """How a run that a worker started behaves towards the other runs of its pool."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from prefect.exceptions import Abort
 from prefect.states import AwaitingRetry, Cancelled
 
 from trivia_render.errors import (
+    MACHINE_FAULTS,
+    OUTAGES,
     JobCancelledError,
     JobGivenBackError,
     JobHeldError,
@@ -33,6 +36,9 @@ class _Start(NamedTuple):
 
 _starts: list[_Start] = []
 
+#: How long a run that has just begun waits for a server that is being restarted.
+_PATIENCE_SECONDS = 60.0
+
 
 @contextmanager
 def pool_run() -> Iterator[None]:
@@ -48,8 +54,7 @@ def pool_run() -> Iterator[None]:
     # A subflow has no deployment: the run around it does.
     of_pool = run is not None and run.deployment_id is not None
     if run is not None and of_pool:
-        with _or_leave(), get_client(sync_client=True) as client:
-            _starts[:] = [_Start(run.id, run.run_count, start_number(client, run.id))]
+        _starts[:] = [_Start(run.id, run.run_count, _start_name(run.id))]
     try:
         yield
     except (JobHeldError, JobGivenBackError, LeaseLostError) as error:
@@ -63,9 +68,31 @@ def pool_run() -> Iterator[None]:
                 set_state(client, _starts[0].run_id, Cancelled(message=error.message))
             raise Abort(error.message) from error
         raise
+    except (httpx.HTTPError, *OUTAGES, *MACHINE_FAULTS) as error:
+        # Outside of a claim: nothing has been said of it yet.
+        leave_if_given_away()
+        if of_pool:
+            come_back_later(str(error))
+        if not _starts:
+            raise
+        raise JobGivenBackError(
+            f"Its run could not go on: {error}", remedy="Nothing to do: its batch comes back to it."
+        ) from error
     except Exception:
         leave_if_given_away()
         raise
+
+
+def _start_name(run_id: UUID) -> str:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with get_client(sync_client=True) as client:
+                return start_number(client, run_id)
+        except httpx.HTTPError as error:
+            if time.monotonic() > deadline:
+                raise Abort(f"Prefect's server did not answer: {error}") from error
+            time.sleep(1.0)
 
 
 def current_start() -> str | None:
@@ -83,6 +110,7 @@ def come_back_later(message: str) -> NoReturn:
 
     Raises Abort, which ends the process without another word about the run.
     """
+    leave_if_given_away()
     start = datetime.now(UTC) + timedelta(seconds=load_settings().requeue_seconds)
     with _or_leave(), get_client(sync_client=True) as client:
         # Not by force: a run that was cancelled meanwhile stays that.

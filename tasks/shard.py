@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 
 from trivia_render.errors import JobGivenBackError, JobHeldError, LeaseLostError
-from trivia_render.pipeline.shard import JobOutcome
+from trivia_render.models.jobs import JobName
+from trivia_render.pipeline.ports import Ports
+from trivia_render.pipeline.shard import JobOutcome, what_is_left
 from trivia_render.workpool.runs import crash_open_subflows
 
 
@@ -22,10 +25,12 @@ def end_orphans() -> None:
         )
 
 
-def outcome_of(state: State[Any]) -> JobOutcome:
-    """Tell how a job's run within a shard ended."""
-    if state.is_completed():
-        return "rendered"
+def outcome_of(state: State[Any], ports: Ports, job: JobName) -> JobOutcome:
+    """Tell what became of a job whose run within a shard did not complete."""
+    need = what_is_left(ports, job)
+    if need != "render":
+        return need
     error = state.result(raise_on_failure=False)
-    # It has the job no more, or never had it: the shard asks again later.
-    return "held" if isinstance(error, JobHeldError | JobGivenBackError | LeaseLostError) else "failed"
+    # Its run has it no more, or never had it: the shard comes back to it later.
+    held = isinstance(error, JobHeldError | JobGivenBackError | LeaseLostError | httpx.HTTPError)
+    return "held" if held else "failed"

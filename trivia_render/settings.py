@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         validation_alias="TRIVIA_WORKER_HEARTBEAT_SECONDS",
         description="How often a worker sends its heartbeat to Prefect.",
     )
+    worker_name: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_WORKER_NAME",
+        description="Set by `trivia worker` for its runs: which start of which worker they belong to.",
+    )
     requeue_seconds: float = Field(
         default=30.0,
         ge=1,

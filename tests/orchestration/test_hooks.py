@@ -23,9 +23,22 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def ended_run(state: State[None]) -> FlowRun:
     with get_client(sync_client=True) as client:
-        return client.create_flow_run(
-            render_video, parameters={"channel": CHANNEL, "job_id": JOB}, state=state
+        deployment = client.create_deployment(
+            flow_id=client.create_flow_from_name(render_video.name), name="of-a-pool"
         )
+        return client.create_flow_run_from_deployment(
+            deployment, parameters={"channel": CHANNEL, "job_id": JOB}, state=state
+        )
+
+
+def test_a_job_that_its_run_within_a_shard_gave_back_still_waits(prefect_server: None, store: Store) -> None:
+    with get_client(sync_client=True) as client:
+        child = client.create_flow_run(
+            render_video, parameters={"channel": CHANNEL, "job_id": JOB}, state=Failed(message="given back")
+        )
+    put_status(store, state="pending", error_code="speech_unavailable", flow_run_id=str(child.id))
+    tell_end(render_video, child, Failed(message="given back"))
+    assert status_in(store).state == "pending"
 
 
 @pytest.mark.parametrize(

@@ -138,8 +138,11 @@ def _see_to(
         store,
         run,
         reason=lost if verdict == "lost" else (run.state.message or "Its process ended."),
-        counted=worker is not None and not is_draining(store, worker),
+        counted=(worker is not None or verdict == "crashed")
+        and not (worker is not None and is_draining(store, worker)),
         policy=policy,
         # A worker that lives may still hold it for a moment.
-        delay_seconds=policy.requeue_seconds if verdict == "crashed" and worker in live else 0.0,
+        delay_seconds=(
+            policy.requeue_seconds if verdict == "crashed" and (worker is None or worker in live) else 0.0
+        ),
     )

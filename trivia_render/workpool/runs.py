@@ -18,6 +18,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import AwaitingRetry, Crashed
+from pydantic import ValidationError
+
+from trivia_render.models.jobs import JobName
 
 #: Prefect's server answers at most so many objects at a time.
 _PAGE = 200
@@ -115,9 +118,13 @@ def _own_job(run: FlowRun) -> list[RunJob]:
     # The scheduled flows have no job.
     if "job_id" not in run.parameters:
         return []
-    channel, job_id = str(run.parameters["channel"]), str(run.parameters["job_id"])
+    try:
+        name = JobName.model_validate({key: run.parameters.get(key) for key in ("channel", "job_id")})
+    except ValidationError:
+        # Started by hand with names that no job can have: it fails by itself, and has nothing to give back.
+        return []
     keys = {str(run.id)} if run.idempotency_key is None else {str(run.id), run.idempotency_key}
-    return [RunJob(channel, job_id, frozenset(keys))]
+    return [RunJob(name.channel, name.job_id, frozenset(keys))]
 
 
 def crash_open_subflows(client: SyncPrefectClient, run_id: UUID, *, message: str) -> None:

@@ -32,6 +32,9 @@ SETTLED_LABEL = "trivia.settled"
 #: In the message of a run that was put back although no job was at work. So many of them end a shard.
 IDLE_CRASH = "no job was at work"
 
+#: Said of a run that failed although its work is done.
+WORK_IS_DONE = "Its work is done: the run shall say so too."
+
 #: How a run ended that did not complete.
 Ended = Literal["cancelled", "failed"]
 
@@ -96,7 +99,7 @@ def hand_back(
         if "elsewhere" in fates:
             set_state(client, run.id, Cancelled(message=f"{reason} Another run has its job now."))
             return "ended: another run has its job"
-    elif counted and not jobs:
+    elif counted and "again" not in fates:
         if _idle_crashes(client, run.id) + 1 >= policy.max_crashes:
             set_state(client, run.id, Failed(message=f"{reason} Again {IDLE_CRASH}: it is not tried again."))
             return "failed: its process dies before any job begins"
@@ -120,10 +123,10 @@ def _idle_crashes(client: SyncPrefectClient, run_id: UUID) -> int:
 def settle(client: SyncPrefectClient, store: Store, run: FlowRun, ended: Ended) -> str | None:
     """Make the jobs of an ended run tell the same as the run does."""
     message = (run.state.message if run.state else None) or ""
-    if ended == "failed" and _has_published(store, run):
+    if ended == "failed" and _has_nothing_left(client, store, run):
         # The server was away when it would have said so. It finds its work done, and says it then.
-        put_back(client, run, message="Its job is completed: the run shall say so too.", delay_seconds=0.0)
-        return "put back: its job is completed"
+        put_back(client, run, message=WORK_IS_DONE, delay_seconds=0.0)
+        return "put back: its work is done"
     marked = [
         end_job(
             store,
@@ -143,13 +146,20 @@ def settle(client: SyncPrefectClient, store: Store, run: FlowRun, ended: Ended) 
     return f"{sum(marked)} jobs are marked {ended}" if any(marked) else None
 
 
-def _has_published(store: Store, run: FlowRun) -> bool:
-    if "job_id" not in run.parameters:
+def _has_nothing_left(client: SyncPrefectClient, store: Store, run: FlowRun) -> bool:
+    """Tell whether a failed run has done its work: its job is completed, or all of its shard have ended.
+
+    Not if it was put back for that before: then it fails for a reason of its own.
+    """
+    if any(state.message == WORK_IS_DONE for state in client.read_flow_run_states(run.id)):
         return False
-    status, _ = read_status_object(
-        store, channel=str(run.parameters["channel"]), job_id=str(run.parameters["job_id"])
-    )
-    return status is not None and status.state == "completed" and status.flow_run_id == str(run.id)
+    for job in jobs_of(client, run):
+        status, _ = read_status_object(store, channel=job.channel, job_id=job.job_id)
+        if status is None or status.flow_run_id not in job.flow_runs:
+            return False
+        if status.state != "completed" and not (status.state == "failed" and "jobs" in run.parameters):
+            return False
+    return renders(run)
 
 
 def ended_run_error(ended: Ended, message: str) -> TriviaRenderError:

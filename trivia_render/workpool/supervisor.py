@@ -142,7 +142,10 @@ class Supervisor:
             if worker.poll() is not None:
                 log.error("Worker %s ended by itself with exit code %d.", name, worker.returncode)
                 ended.set()
-                self._drain(record, worker, reason="The worker's process ended.", announced=False)
+                # Prefect's worker gives up where its server is away for long: no job is to blame then.
+                self._drain(
+                    record, worker, reason="The worker's process ended.", announced=not _server_answers()
+                )
                 return
             now = _clock()
             if now - seen > self._policy.lost_seconds:
@@ -158,8 +161,12 @@ class Supervisor:
     def _keep_books(self, name: str, ended: threading.Event) -> None:
         books = Books(name, pool=self._pool)
         while not ended.wait(self._policy.lost_seconds):
-            for flow_run_id in books.orphans():
-                self._hand_back(flow_run_id, reason="Its process ended.", counted=True)
+            try:
+                for flow_run_id in books.orphans():
+                    self._hand_back(name, flow_run_id, reason="Its process ended.", counted=True)
+            except Exception:
+                # Whatever a proxy may answer: nobody else looks after the orphans of a worker that lives.
+                log.exception("The books of worker %s could not be kept; tried again.", name)
 
     def _send_heartbeats(self, record: WorkerRecord, ended: threading.Event) -> None:
         """Tell the store that this worker lives, for when Prefect's server cannot hear it."""
@@ -204,7 +211,10 @@ class Supervisor:
             _background(
                 self._hand_back_rest, record.name, frozenset(runs), reason=reason, counted=not announced
             ),
-            *(_background(self._hand_back, run, reason=reason, counted=not announced) for run in runs),
+            *(
+                _background(self._hand_back, record.name, run, reason=reason, counted=not announced)
+                for run in runs
+            ),
         ]
         for step in steps:
             step.join(max(0.0, DRAIN_SECONDS - (time.monotonic() - begun)))
@@ -217,13 +227,14 @@ class Supervisor:
     def _hand_back_rest(self, name: str, known: Set[str], *, reason: str, counted: bool) -> None:
         """Hand back what the server takes for this worker's and had no process yet."""
         for flow_run_id in sorted(Books(name, pool=self._pool).entries() - known):
-            self._hand_back(flow_run_id, reason=reason, counted=counted)
+            self._hand_back(name, flow_run_id, reason=reason, counted=counted)
 
-    def _hand_back(self, flow_run_id: str, *, reason: str, counted: bool) -> None:
+    def _hand_back(self, name: str, flow_run_id: str, *, reason: str, counted: bool) -> None:
         try:
             with _client() as client:
                 run = client.read_flow_run(UUID(flow_run_id))
-                if not is_open(run):
+                if not is_open(run) or run.labels.get(WORKER_LABEL) not in {None, name}:
+                    # Over, or given to another worker meanwhile.
                     return
                 done = hand_back(
                     client,
@@ -243,6 +254,14 @@ class Supervisor:
             log.error(  # noqa: TRY400 - where it was raised tells nothing that its words do not
                 "Flow run %s could not be handed back: %s", flow_run_id, error
             )
+
+
+def _server_answers() -> bool:
+    try:
+        with _client() as client:
+            return client.api_healthcheck() is None
+    except httpx.HTTPError:
+        return False
 
 
 class Books:
