@@ -8,11 +8,11 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 
 from tasks.pool_run import started_here
-from trivia_render.pipeline.handover import end_job, give_back
+from trivia_render.pipeline.handover import give_back
 from trivia_render.settings import load_settings
 from trivia_render.wiring import make_store
-from trivia_render.workpool.runs import WORKER_LABEL, jobs_of
-from trivia_render.workpool.settling import Ended, ended_run_error
+from trivia_render.workpool.runs import WORKER_LABEL
+from trivia_render.workpool.settling import Ended, end_jobs
 
 
 def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
@@ -23,15 +23,7 @@ def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
     ended: Ended = "failed" if state.is_failed() else "cancelled"
     store = make_store(load_settings())
     with get_client(sync_client=True) as client:
-        for job in jobs_of(client, flow_run):
-            end_job(
-                store,
-                channel=job.channel,
-                job_id=job.job_id,
-                flow_runs=job.flow_runs,
-                now=datetime.now(UTC),
-                error=ended_run_error(ended, state.message or ""),
-            )
+        end_jobs(client, store, flow_run, ended, message=state.message or "")
 
 
 def tell_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's

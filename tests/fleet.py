@@ -12,7 +12,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -410,10 +409,6 @@ def small_config(name: str, *, questions: int = 3) -> dict[str, Any]:
             for number in range(questions)
         ],
     }
-
-
-def seconds_since(moment: datetime) -> float:
-    return (datetime.now(UTC) - moment).total_seconds()
 
 
 def _kill(process: psutil.Process) -> None:

@@ -49,7 +49,6 @@ class Case:
         self.table = table
         self.config = small_config(self.job_id.replace("_", " "))
         self.faulted_at: datetime | None = None
-        self.in_flight: set[str] = set()
 
     def submit(self) -> FlowRun:
         return self.fleet.submit(self.job_id, self.config)
@@ -66,11 +65,6 @@ class Case:
     def now(self) -> None:
         """Note that the fault happens now."""
         self.faulted_at = datetime.now(UTC)
-        started, ended = Counter(self.fleet.clips_started(self.job_id)), Counter(self._finished())
-        self.in_flight = set(started - ended)
-
-    def _finished(self) -> list[str]:
-        return [str(fields["clip"]) for fields in self.fleet.events(self.job_id, "clip_finished")]
 
     def came_through(
         self,

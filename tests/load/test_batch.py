@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet import CHANNEL, running_fleet
+from tests.fleet import running_fleet, small_config
 from trivia_render.workpool.runs import subflow_runs
 
 JOBS = 50
@@ -16,25 +16,12 @@ SHARD = 10
 
 
 def config(number: int) -> dict[str, Any]:
+    bad = number in BAD
     return {
-        "channel": CHANNEL,
-        "total_questions": 1,
-        "title": "Batch",
-        "formats": ["1:1"],
+        **small_config(f"batch {number}", questions=1),
         # The offline voice does not speak Spanish: found only when the job is planned.
-        "tts_voice": "es-ES-Neural2-A" if number in BAD else "en-US-Neural2-F",
-        "narration": {"provider": "offline" if number in BAD else "none"},
-        "soundtrack": {"source": "none"},
-        "timing": {
-            "intro_seconds": 1,
-            "countdown_seconds": 3,
-            "reveal_seconds": 1,
-            "outro_seconds": 1,
-            "gap_seconds": 0,
-        },
-        "questions": [
-            {"question": f"Is {number} even?", "answer_a": "Yes", "answer_b": "No", "correct_answer": "Yes"}
-        ],
+        "tts_voice": "es-ES-Neural2-A" if bad else "en-US-Neural2-F",
+        "narration": {"provider": "offline" if bad else "none"},
     }
 
 

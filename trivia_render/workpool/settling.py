@@ -122,12 +122,23 @@ def _idle_crashes(client: SyncPrefectClient, run_id: UUID) -> int:
 
 def settle(client: SyncPrefectClient, store: Store, run: FlowRun, ended: Ended) -> str | None:
     """Make the jobs of an ended run tell the same as the run does."""
-    message = (run.state.message if run.state else None) or ""
     if ended == "failed" and _has_nothing_left(client, store, run):
         # The server was away when it would have said so. It finds its work done, and says it then.
         put_back(client, run, message=WORK_IS_DONE, delay_seconds=0.0)
         return "put back: its work is done"
-    marked = [
+    message = (run.state.message if run.state else None) or ""
+    marked = end_jobs(client, store, run, ended, message=message)
+    crash_open_subflows(client, run.id, message=f"Its parent run was {ended}.")
+    if run.state is not None and run.state.is_cancelling():
+        set_state(client, run.id, Cancelled(message="Cancelled; its worker did not do it."))
+        return "cancelled"
+    client.update_flow_run_labels(run.id, {SETTLED_LABEL: (run.state.name if run.state else None) or ""})
+    return f"{marked} jobs are marked {ended}" if marked else None
+
+
+def end_jobs(client: SyncPrefectClient, store: Store, run: FlowRun, ended: Ended, *, message: str) -> int:
+    """Mark the still open jobs of an ended run failed; return how many. Raises the store's errors."""
+    return sum(
         end_job(
             store,
             channel=job.channel,
@@ -137,13 +148,7 @@ def settle(client: SyncPrefectClient, store: Store, run: FlowRun, ended: Ended) 
             error=ended_run_error(ended, message),
         )
         for job in jobs_of(client, run)
-    ]
-    crash_open_subflows(client, run.id, message=f"Its parent run was {ended}.")
-    if run.state is not None and run.state.is_cancelling():
-        set_state(client, run.id, Cancelled(message="Cancelled; its worker did not do it."))
-        return "cancelled"
-    client.update_flow_run_labels(run.id, {SETTLED_LABEL: (run.state.name if run.state else None) or ""})
-    return f"{sum(marked)} jobs are marked {ended}" if any(marked) else None
+    )
 
 
 def _has_nothing_left(client: SyncPrefectClient, store: Store, run: FlowRun) -> bool:
