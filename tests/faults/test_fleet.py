@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cloud.fault_proxy import FaultProxy
+from tests.cloud.fault_proxy import FOR_EVER, FaultProxy
 from tests.faults.rows import Case
 from tests.fleet import CHANNEL, Fleet, Worker, small_config, until
 from tests.postgres import Postgres
@@ -317,6 +317,31 @@ def test_bucket(
     bucket.inject(kind, pattern, value=value, times=times)  # type: ignore[arg-type]
     case.came_through(f"The bucket {fault} ({times}x)", crashes=0)
     assert bucket.applied().count(kind) == times  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("in_shard", [False, True], ids=["job", "shard"])
+def test_bucket_that_is_away_when_a_run_begins(case: Case, bucket: FaultProxy, in_shard: bool) -> None:
+    """For longer than the store's client tries: the run puts itself back, and nothing counts as a crash."""
+    status = rf"/o/jobs%2F{CHANNEL}%2F{case.job_id}%2Fstatus"
+    submission = case.fleet.store_job(case.job_id, case.config)
+    with case.fleet.client() as client:
+        if in_shard:
+            run = start_shard(client, case.fleet.ports, [submission], name="shard", priority="default")
+        else:
+            run = start_run(client, case.fleet.ports, submission)
+    bucket.inject("status", f"^GET .*{status}", value=503, times=FOR_EVER)
+    case.now()
+    until(
+        lambda: "AwaitingRetry" in _state_names(case.fleet, run.id),
+        seconds=150,
+        what="a run that puts itself back",
+        pause=0.5,
+    )
+    bucket.heal()
+    what = "a shard" if in_shard else "a run"
+    case.came_through(f"The bucket is away when {what} begins, until it has put itself back", crashes=0)
+    case.fleet.wait_for_run(run.id, "Completed")
+    assert "Failed" not in _state_names(case.fleet, run.id)
 
 
 def test_lost_answers_to_claim_and_commit(case: Case, bucket: FaultProxy) -> None:
