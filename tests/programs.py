@@ -30,6 +30,8 @@ PROGRAMS = (
     Program("postgres", "postgresql", "Prefect's server on PostgreSQL"),
     Program("chromium", "chromium", "playing finished videos in a browser"),
     Program("chromedriver", "chromium-driver", "playing finished videos in a browser"),
+    Program("promtool", "prometheus", "the metrics' names and the alert rules"),
+    Program("redis-server", "redis-server", "Prefect's server in several processes"),
 )
 
 

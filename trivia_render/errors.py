@@ -229,6 +229,25 @@ class StoreUnavailableError(StoreError):
     retryable = True
 
 
+class FleetError(TriviaRenderError):
+    """The group of machines cannot be changed as asked."""
+
+    code = "fleet_refused"
+
+
+class FleetUnavailableError(FleetError):
+    """The group of machines cannot be reached, or answered with a passing fault."""
+
+    code = "fleet_unavailable"
+    retryable = True
+
+
+class BudgetExceededError(BadInputError):
+    """A batch would cost more than was allowed."""
+
+    code = "budget_exceeded"
+
+
 class LeaseLostError(TriviaRenderError):
     """Another run has taken the job over; this one must not publish."""
 

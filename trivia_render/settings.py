@@ -187,6 +187,147 @@ class Settings(BaseSettings):
         validation_alias="PREFECT_API_URL",
         description="Prefect server; unset: one is started inside the process for the run.",
     )
+    fleet: Literal["none", "local", "gce"] = Field(
+        default="none",
+        validation_alias="TRIVIA_FLEET",
+        description="What the autoscale flow drives: gce a managed instance group, local worker processes of "
+        "this machine (`trivia up` sets it), none nothing: it only decides and records.",
+    )
+    machine_group: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_MACHINE_GROUP",
+        pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+        description="The managed instance group, of PROJECT_ID in REGION, or in ZONE where REGION is unset.",
+    )
+    compute_endpoint: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_COMPUTE_ENDPOINT",
+        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$",
+        description="Compute Engine at another address; `http://host:port` goes without credentials, for a "
+        "stand-in in tests.",
+    )
+    scaling_policy: Literal["operator", "measured"] = Field(
+        default="operator",
+        validation_alias="TRIVIA_SCALING_POLICY",
+        description="operator: by the numbers below; measured: by what the fleet was measured to do.",
+    )
+    min_machines: int = Field(
+        default=1, ge=0, le=1000, validation_alias="TRIVIA_MIN_MACHINES", description="Never fewer machines."
+    )
+    max_machines: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        validation_alias="TRIVIA_MAX_MACHINES",
+        description="Never more machines; default: 20, and one a core for a fleet on this machine.",
+    )
+    videos_per_machine: float = Field(
+        default=200.0,
+        gt=0,
+        validation_alias="TRIVIA_VIDEOS_PER_MACHINE",
+        description="operator: waiting videos that a machine is good for.",
+    )
+    planned_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        validation_alias="TRIVIA_PLANNED_SHARE",
+        description="operator: the share of that which is planned with.",
+    )
+    scale_up_pending: int = Field(
+        default=100,
+        ge=0,
+        validation_alias="TRIVIA_SCALE_UP_PENDING",
+        description="operator: grow while more jobs than this wait.",
+    )
+    scale_up_utilisation: float = Field(
+        default=80.0,
+        ge=0,
+        le=100,
+        validation_alias="TRIVIA_SCALE_UP_UTILISATION",
+        description="operator: grow by one above so many percent of utilisation.",
+    )
+    scale_down_pending: int = Field(
+        default=5,
+        ge=0,
+        validation_alias="TRIVIA_SCALE_DOWN_PENDING",
+        description="Shrink only while fewer jobs than this wait,",
+    )
+    scale_down_utilisation: float = Field(
+        default=30.0,
+        ge=0,
+        le=100,
+        validation_alias="TRIVIA_SCALE_DOWN_UTILISATION",
+        description="and below so many percent of utilisation,",
+    )
+    idle_seconds: float = Field(
+        default=600.0,
+        ge=0,
+        validation_alias="TRIVIA_IDLE_SECONDS",
+        description="and only machines that have been idle for longer than this.",
+    )
+    scaling_cooldown_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        validation_alias="TRIVIA_SCALING_COOLDOWN_SECONDS",
+        description="Pause after a step by utilisation, and between growing and shrinking.",
+    )
+    drain_target_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        validation_alias="TRIVIA_DRAIN_TARGET_SECONDS",
+        description="measured: within so long all waiting jobs shall have been rendered.",
+    )
+    boot_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        validation_alias="TRIVIA_BOOT_SECONDS",
+        description="A machine that does not serve so long after its start is replaced.",
+    )
+    worker_bind: str = Field(
+        default="127.0.0.1",
+        validation_alias="TRIVIA_WORKER_BIND",
+        description="Address of a worker's /healthz, /status and /metrics; 0.0.0.0 lets others ask.",
+    )
+    worker_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        validation_alias="TRIVIA_WORKER_PORT",
+        description="Port of the same; 0 takes a free one, which the heartbeat and the log name.",
+    )
+    worker_board: Path | None = Field(
+        default=None,
+        validation_alias="TRIVIA_WORKER_BOARD",
+        description="Set by `trivia worker` for its runs: the folder in which they tell it what they do.",
+    )
+    dashboard_bind: str = Field(
+        default="127.0.0.1",
+        validation_alias="TRIVIA_DASHBOARD_BIND",
+        description="Address of the fleet's dashboard, /status and /metrics.",
+    )
+    dashboard_port: int = Field(
+        default=4300,
+        ge=0,
+        le=65535,
+        validation_alias="TRIVIA_DASHBOARD_PORT",
+        description="Port of the same.",
+    )
+    machine_type: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_MACHINE_TYPE",
+        description="Machine type by which this machine is priced, such as n1-standard-4; unset: free.",
+    )
+    gpu_type: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_GPU_TYPE",
+        description="GPU by which it is priced, such as nvidia-tesla-t4.",
+    )
+    provisioning: Literal["spot", "standard"] = Field(
+        default="spot",
+        validation_alias="TRIVIA_PROVISIONING",
+        description="Whether this machine is paid for at spot or at standard prices.",
+    )
     host: str = Field(
         default_factory=_default_host,
         validation_alias="TRIVIA_HOST",

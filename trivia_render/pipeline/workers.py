@@ -2,26 +2,14 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Literal
 
 from pydantic import ValidationError
 
 from trivia_render.errors import ObjectMissingError, PreconditionFailedError, StoreError
 from trivia_render.models.base import Model
+from trivia_render.models.fleet import WorkerRecord
 from trivia_render.models.ports import Store
 from trivia_render.storage import keys
-
-
-class WorkerRecord(Model):
-    """`fleet/workers/{name}.json`: one start of one worker. A name is never used again."""
-
-    name: str
-    worker_id: str
-    pool: str
-    state: Literal["ready", "draining"]
-    reason: str | None = None
-    started_at: datetime
-    updated_at: datetime
 
 
 class Turn(Model):
@@ -54,16 +42,16 @@ def read_worker(store: Store, name: str) -> tuple[WorkerRecord, datetime] | None
         return None
 
 
-def is_draining(store: Store, name: str) -> bool:
-    """Tell whether a worker has announced its end."""
+def is_stopping(store: Store, name: str) -> bool:
+    """Tell whether a worker has announced that it hands everything back."""
     found = read_worker(store, name)
-    return found is not None and found[0].state == "draining"
+    return found is not None and found[0].state == "stopping"
 
 
 def is_well(store: Store, name: str, *, now: datetime, lost_seconds: float) -> bool:
     """Tell whether a worker has told the store lately that it lives. Raises the store's errors."""
     found = read_worker(store, name)
-    if found is None or found[0].state == "draining":
+    if found is None or found[0].state == "stopping":
         return False
     return (now - found[1]).total_seconds() < lost_seconds
 

@@ -4,6 +4,7 @@ Only checked ids, hashes, format slugs and numbers become part of a name: no oth
 """
 
 import re
+from datetime import date, datetime
 from typing import Literal
 
 from trivia_render.errors import BadInputError, StoreError
@@ -27,6 +28,14 @@ RESULTS_PREFIX = "results/"
 TMP_PREFIX = "tmp/"
 #: What the autoscale flow decided last.
 FLEET_DECISION_KEY = "fleet/decision.json"
+#: So many machines, whatever the rules say.
+FLEET_OVERRIDE_KEY = "fleet/override.json"
+#: While it is there, the autoscaler decides and does nothing.
+FLEET_PAUSE_KEY = "fleet/pause.json"
+WORKERS_PREFIX = "fleet/workers/"
+DRAINS_PREFIX = "fleet/drains/"
+HISTORY_PREFIX = "fleet/history/"
+LEDGER_PREFIX = "fleet/ledger/"
 
 
 def config_key(channel: str, job_id: str) -> str:
@@ -73,7 +82,22 @@ def asset_key(content_sha256: str, extension: str) -> str:
 
 def worker_key(name: str) -> str:
     """Return where a worker says how it is. A worker's name is new at each of its starts."""
-    return f"fleet/workers/{_part(name)}.json"
+    return f"{WORKERS_PREFIX}{_part(name)}.json"
+
+
+def drain_key(worker_id: str) -> str:
+    """Return where it says that a machine shall take no more work."""
+    return f"{DRAINS_PREFIX}{_part(worker_id)}.json"
+
+
+def history_key(at: datetime) -> str:
+    """Return where the decisions of an hour lie. `at` in UTC."""
+    return f"{HISTORY_PREFIX}{at:%Y-%m-%dT%H}.json"
+
+
+def ledger_key(day: date, worker: str) -> str:
+    """Return where it says what a worker did on a day, in UTC."""
+    return f"{LEDGER_PREFIX}{day:%Y-%m-%d}/{_part(worker)}.json"
 
 
 def turn_key(name: str) -> str:

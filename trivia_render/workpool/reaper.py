@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 
 from trivia_render.errors import TriviaRenderError
 from trivia_render.models.ports import Store
-from trivia_render.pipeline.workers import is_draining, is_well
+from trivia_render.pipeline.workers import is_stopping, is_well
 from trivia_render.workpool.runs import WORKER_LABEL, read_runs, renders
 from trivia_render.workpool.settling import SETTLED_LABEL, Policy, hand_back, settle
 
@@ -139,7 +139,7 @@ def _see_to(
         run,
         reason=lost if verdict == "lost" else (run.state.message or "Its process ended."),
         counted=(worker is not None or verdict == "crashed")
-        and not (worker is not None and is_draining(store, worker)),
+        and not (worker is not None and is_stopping(store, worker)),
         policy=policy,
         # A worker that lives may still hold it for a moment.
         delay_seconds=(

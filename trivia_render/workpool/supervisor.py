@@ -24,8 +24,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
 
 from trivia_render.errors import TriviaRenderError, WorkflowServerError
+from trivia_render.models.fleet import WorkerRecord
 from trivia_render.models.ports import Store
-from trivia_render.pipeline.workers import WorkerRecord, write_worker
+from trivia_render.pipeline.workers import write_worker
 from trivia_render.workpool.processes import WORKER_MARK, Engine, find_engines, kill_trees
 from trivia_render.workpool.runs import WORKER_LABEL, is_open, read_runs
 from trivia_render.workpool.settling import Policy, hand_back
@@ -178,9 +179,9 @@ class Supervisor:
                 _note(self._store, record.model_copy(update={"updated_at": datetime.now(UTC)}))
             ended.wait(self._heartbeat_seconds)
 
-    def _say_draining(self, record: WorkerRecord, reason: str) -> None:
+    def _say_stopping(self, record: WorkerRecord, reason: str) -> None:
         with self._record_lock:
-            update = {"state": "draining", "reason": reason, "updated_at": datetime.now(UTC)}
+            update = {"state": "stopping", "reason": reason, "updated_at": datetime.now(UTC)}
             _note(self._store, record.model_copy(update=update))
 
     def _record_of(self, name: str) -> WorkerRecord:
@@ -207,7 +208,7 @@ class Supervisor:
         # Side by side: a store that does not answer must not keep the server from being told. Whatever is
         # not done in time is left behind with this process, and the reaper does it.
         steps = [
-            *([_background(self._say_draining, record, reason)] if announced else []),
+            *([_background(self._say_stopping, record, reason)] if announced else []),
             _background(
                 self._hand_back_rest, record.name, frozenset(runs), reason=reason, counted=not announced
             ),

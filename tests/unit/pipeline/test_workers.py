@@ -8,11 +8,11 @@ import pytest
 
 from tests.unit.pipeline.jobs_in_store import NOON, Interrupted
 from trivia_render.errors import StoreError, StoreUnavailableError
+from trivia_render.models.fleet import WorkerRecord
 from trivia_render.models.ports import ObjectInfo
 from trivia_render.pipeline.workers import (
-    WorkerRecord,
     end_turn,
-    is_draining,
+    is_stopping,
     new_owner,
     take_turn,
     write_worker,
@@ -100,25 +100,25 @@ def record(name: str = "worker-1-ab12", **changes: object) -> WorkerRecord:
 
 
 def test_a_worker_drains_once_it_has_said_so(store: Interrupted) -> None:
-    assert not is_draining(store, "worker-1-ab12")
+    assert not is_stopping(store, "worker-1-ab12")
     write_worker(store, record())
-    assert not is_draining(store, "worker-1-ab12")
-    write_worker(store, record(state="draining", reason="preempted"))
-    assert is_draining(store, "worker-1-ab12")
-    assert not is_draining(store, "worker-1-cd34"), "its next start has another name"
+    assert not is_stopping(store, "worker-1-ab12")
+    write_worker(store, record(state="stopping", reason="preempted"))
+    assert is_stopping(store, "worker-1-ab12")
+    assert not is_stopping(store, "worker-1-cd34"), "its next start has another name"
     kept = WorkerRecord.model_validate_json(store.read(worker_key("worker-1-ab12"))[0])
     assert kept.reason == "preempted"
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"state": "draining"}'])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"state": "stopping"}'])
 def test_a_record_that_cannot_be_read_says_nothing(store: Interrupted, content: bytes) -> None:
     store.write(worker_key("worker-1"), content, content_type="application/json")
-    assert not is_draining(store, "worker-1")
+    assert not is_stopping(store, "worker-1")
 
 
 @pytest.mark.parametrize("name", ["ProcessWorker 6f1c2d3e", "", "a/b", "..", "ü", "x" * 300])
 def test_a_worker_that_was_not_started_by_us_has_announced_nothing(store: Interrupted, name: str) -> None:
-    assert not is_draining(store, name)
+    assert not is_stopping(store, name)
     with pytest.raises(StoreError):
         write_worker(store, record(name))
 
@@ -129,6 +129,6 @@ def test_a_store_out_of_reach_is_no_answer(tmp_path: Path) -> None:
             raise StoreUnavailableError("503", remedy="Wait.")
 
     with pytest.raises(StoreUnavailableError):
-        is_draining(Unreachable(tmp_path), "worker-1")
+        is_stopping(Unreachable(tmp_path), "worker-1")
     with pytest.raises(StoreUnavailableError):
         take(Unreachable(tmp_path), "a")
