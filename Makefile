@@ -75,9 +75,19 @@ faults: $(STAMP)-dev ## Kill, stall and damage things: the slow fault suite
 	@$(BIN)/python -m tests.programs
 	@$(BIN)/python -m pytest -m faults
 
-.PHONY: load
-load: $(STAMP)-dev ## Many jobs at once
+.PHONY: load load-jobs
+load: $(STAMP)-dev ## Carry a day's rate of videos through Prefect's server, then load-jobs (45 min)
+	@$(BIN)/python -m tests.programs
+	@$(BIN)/python -m bench.load
+	@$(MAKE) load-jobs
+
+load-jobs: $(STAMP)-dev ## Many jobs at once
+	@$(BIN)/python -m tests.programs
 	@$(BIN)/python -m pytest -m load
+
+.PHONY: simulate
+simulate: $(STAMP)-dev ## Simulate a day of 80,000 videos under both scaling policies (2 min)
+	@$(BIN)/python -m bench.simulate
 
 .PHONY: bench
 bench: $(STAMP)-dev ## Measure the cost of a render beside a bare encode
@@ -89,8 +99,9 @@ text-fit: $(STAMP)-dev ## Count the questions of DATA=file (JSON lines) that fit
 	@$(BIN)/python -m bench.text_fit "$(DATA)"
 
 .PHONY: images
-images: $(STAMP)-dev ## Draw the contact sheets of docs/images again
+images: $(STAMP)-dev ## Draw the pictures of docs/images again
 	@$(BIN)/python -m bench.contact_sheets
+	@$(BIN)/python -m bench.dashboard_images
 
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

@@ -1,17 +1,46 @@
-"""Decide how many machines the fleet needs, and record it."""
+"""Keep the fleet at the right size."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
+from pydantic import Field
 
-from tasks.scale import decide_and_record
+from tasks.scale import TURN, make_autoscaler, scale_once
+from trivia_render.pipeline.workers import end_turn, new_owner
+from trivia_render.settings import load_settings
+
+#: What one pass takes at the very most, with a cloud that answers each request at its last try.
+PASS_SECONDS = 90.0
 
 
 @flow(name="autoscale", retries=0, persist_result=False, result_serializer="json")
-def autoscale() -> State[None]:
-    """Count the jobs that wait and decide the fleet's size by the operator's formula.
+def autoscale(
+    for_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0,
+    every_seconds: Annotated[float, Field(ge=1, le=600)] = 60.0,
+) -> State[None]:
+    """Count the jobs that wait, look at the machines, and start or delete some.
 
-    The decision is recorded in the store, under fleet/, and shown with the run. No machine is started or
-    stopped: this release has no adapter to a group of machines.
+    Only one run of it works at a time, however many were started. The decision is recorded in the store,
+    under fleet/, and shown with the run.
+
+    Args:
+        for_seconds: How long this run goes on deciding; 0 decides once.
+        every_seconds: Pause between two decisions.
     """
-    return Completed(message=decide_and_record().reason)
+    scaler, owner = make_autoscaler(load_settings()), new_owner()
+    end = time.monotonic() + for_seconds
+    # A killed run holds the next one up for as long as its turn lasts.
+    turn_seconds = PASS_SECONDS + (every_seconds if for_seconds > 0 else 0.0)
+    try:
+        while True:
+            record = scale_once(scaler, owner=owner, turn_seconds=turn_seconds)
+            if time.monotonic() + every_seconds > end:
+                break
+            time.sleep(every_seconds)
+    finally:
+        end_turn(scaler.store, TURN, owner=owner, now=datetime.now(UTC))
+    return Completed(message="Another run is at work." if record is None else record.decision.reason)

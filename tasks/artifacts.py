@@ -23,6 +23,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from trivia_render.models.fleet import DecisionRecord
 from trivia_render.models.ports import Store
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import Manifest, VideoRecord
@@ -93,6 +94,33 @@ def show_shard(outcomes: Mapping[str, JobOutcome]) -> None:
     """Show what became of each job of a shard."""
     rows = [{"job": job, "outcome": outcome} for job, outcome in outcomes.items()]
     create_table_artifact(rows, description=summary(outcomes))
+
+
+@_harmless
+def show_decision(record: DecisionRecord) -> None:
+    """Show what was decided about the fleet's size, what it was made of, and what was done."""
+    create_table_artifact(decision_rows(record), description=record.decision.reason)
+
+
+def decision_rows(record: DecisionRecord) -> list[dict[str, str]]:
+    """Return the table of a decision. Pure."""
+    decision, snapshot = record.decision, record.snapshot
+    utilisation = decision.utilisation_percent
+    rows = [
+        ("machines", f"{decision.machines_before}, to be {decision.target_machines}"),
+        ("why", f"{decision.trigger}: {decision.reason}"),
+        ("policy", decision.policy),
+        ("jobs that wait", ", ".join(f"{name} {count}" for name, count in snapshot.pending.items())),
+        ("jobs at work", ", ".join(f"{name} {count}" for name, count in snapshot.running.items())),
+        ("utilisation", "unknown" if utilisation is None else f"{utilisation:.0f} %"),
+        ("asked to drain", ", ".join(record.asked_to_drain)),
+        ("drains taken back", ", ".join(record.taken_back)),
+        ("deleted", ", ".join(record.deleted)),
+        ("grown to", "" if record.grown_to is None else str(record.grown_to)),
+        ("paused", "yes: nothing is done" if record.paused else ""),
+    ]
+    rows += [(machine.name, machine.state) for machine in snapshot.machines]
+    return [{"what": what, "value": value} for what, value in rows if value]
 
 
 def summary_rows(manifest: Manifest, warnings: Sequence[Problem]) -> list[dict[str, str]]:

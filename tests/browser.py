@@ -80,7 +80,7 @@ def play(path: Path, *, seek_seconds: Sequence[float] = ()) -> Playback:
     Seek to the middle of a frame, not to its edge: `(frame + 0.5) / 30`. Raises AssertionError with
     the browser's message where it cannot play the file.
     """
-    with _server(path) as server, _browser() as browser:
+    with _server(path) as server, open_browser() as browser:
         browser.get(f"http://127.0.0.1:{server.server_port}/")
         loaded: dict[str, Any] = browser.execute_async_script(_LOAD)
         assert loaded["error"] is None, f"Chromium cannot load {path.name}: {loaded['error']}"
@@ -104,7 +104,8 @@ def _picture(png: str) -> npt.NDArray[np.uint8]:
 
 
 @contextmanager
-def _browser() -> Iterator[Chrome]:
+def open_browser() -> Iterator[Chrome]:
+    """Yield a headless Chromium with a profile of its own. Skips without Chromium."""
     chromium, driver = require("chromium"), require("chromedriver")
     # The driver is there, so nothing is to be downloaded or reported, and it listens on this machine.
     environment = {"SE_OFFLINE": "true", "SE_AVOID_STATS": "true", "no_proxy": "*", "NO_PROXY": "*"}

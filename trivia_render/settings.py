@@ -145,7 +145,12 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         validation_alias="TRIVIA_USD_PER_HOUR",
-        description="This machine's price, for the cost in the manifest.",
+        description="This machine's price, whatever the price table says.",
+    )
+    prices: Path | None = Field(
+        default=None,
+        validation_alias="TRIVIA_PRICES",
+        description="Price table to use instead of the packaged one, `trivia_render/fleet/prices.yml`.",
     )
     max_crashes: int = Field(
         default=3,
@@ -316,7 +321,8 @@ class Settings(BaseSettings):
     machine_type: str | None = Field(
         default=None,
         validation_alias="TRIVIA_MACHINE_TYPE",
-        description="Machine type by which this machine is priced, such as n1-standard-4; unset: free.",
+        description="Machine type by which this machine is priced, such as n1-standard-4; unset: its "
+        "price is not known.",
     )
     gpu_type: str | None = Field(
         default=None,

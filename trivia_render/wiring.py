@@ -17,13 +17,20 @@ from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
 from trivia_render.encode.gpus import find_gpus
 from trivia_render.encode.slots import EncodingSlots, usable_cores
 from trivia_render.errors import BadInputError, StoreError
+from trivia_render.fleet.local_group import LocalGroup
+from trivia_render.fleet.local_processes import LocalProcesses, environment_for_processes
+from trivia_render.fleet.machines import MachineGroup
+from trivia_render.fleet.prices import Rates, rates_for, read_prices, region_of
 from trivia_render.gce import metadata_url
+from trivia_render.models.fleet import ScalingPolicy
 from trivia_render.models.plan import Provider
 from trivia_render.models.ports import Store
+from trivia_render.pipeline.board import board_report
 from trivia_render.pipeline.lease import process_exists
+from trivia_render.pipeline.ledger import BoardLedger, Ledger, StoreLedger
 from trivia_render.pipeline.log_report import LogReport
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.progress import Report, silent
+from trivia_render.pipeline.progress import Report, silent, to_all
 from trivia_render.settings import Settings, load_settings
 from trivia_render.speech.cache import CachedVoice
 from trivia_render.speech.endpoint import parse_endpoint
@@ -65,12 +72,94 @@ def make_store(settings: Settings) -> Store:
     return make_stores(settings).store
 
 
+def make_machine_group(settings: Settings) -> MachineGroup | None:
+    """Return the group of machines that TRIVIA_FLEET names; None where nothing drives the fleet's size.
+
+    Raises BadInputError naming the setting that is missing.
+    """
+    if settings.fleet == "none":
+        return None
+    if settings.fleet == "local":
+        if settings.prefect_api_url is None:
+            raise BadInputError(
+                "A fleet on this machine needs a Prefect server, and PREFECT_API_URL is not set.",
+                remedy="Start it with `trivia up`, which sets it.",
+            )
+        return make_local_group(settings, api_url=settings.prefect_api_url)
+    from trivia_render.fleet.compute import make_compute_group
+
+    return make_compute_group(
+        project=settings.project_id,
+        region=settings.region,
+        zone=settings.zone,
+        name=settings.machine_group,
+        endpoint=settings.compute_endpoint,
+    )
+
+
+def make_local_processes(settings: Settings) -> LocalProcesses:
+    """Return the background processes of the fleet on this machine."""
+    environment = {
+        **environment_for_processes(os.environ),
+        "TRIVIA_HOME": str(settings.data_folder.absolute()),
+    }
+    return LocalProcesses(local_fleet_folder(settings), environment=environment)
+
+
+def make_local_group(settings: Settings, *, api_url: str) -> LocalGroup:
+    """Return the worker processes of this machine. `api_url`: the Prefect server that they are to serve."""
+    return LocalGroup(
+        make_local_processes(settings),
+        folder=local_fleet_folder(settings),
+        host=settings.host,
+        api_url=api_url,
+    )
+
+
+def local_fleet_folder(settings: Settings) -> Path:
+    """Return where the files of this machine's own fleet lie."""
+    return settings.data_folder.absolute() / "fleet-local"
+
+
+def make_scaling_policy(settings: Settings) -> ScalingPolicy:
+    """Return the numbers of the scaling rules. Raises BadInputError where they contradict each other."""
+    # On one machine each of them takes every core: more of them than cores only wait for each other.
+    most = len(usable_cores()) if settings.fleet == "local" else 20
+    maximum = settings.max_machines or max(most, settings.min_machines)
+    if settings.min_machines > maximum:
+        raise BadInputError(
+            f"TRIVIA_MIN_MACHINES is {settings.min_machines}, above TRIVIA_MAX_MACHINES, {maximum}.",
+            remedy="Lower the one or raise the other.",
+        )
+    if settings.scale_down_utilisation >= settings.scale_up_utilisation:
+        raise BadInputError(
+            f"TRIVIA_SCALE_DOWN_UTILISATION is {settings.scale_down_utilisation:g}, not below "
+            f"TRIVIA_SCALE_UP_UTILISATION, {settings.scale_up_utilisation:g}.",
+            remedy="Keep some room between the two: the fleet would grow and shrink in turns.",
+        )
+    return ScalingPolicy(
+        name=settings.scaling_policy,
+        min_machines=settings.min_machines,
+        max_machines=maximum,
+        videos_per_machine=settings.videos_per_machine,
+        planned_share=settings.planned_share,
+        scale_up_pending=settings.scale_up_pending,
+        scale_up_utilisation_percent=settings.scale_up_utilisation,
+        scale_down_pending=settings.scale_down_pending,
+        scale_down_utilisation_percent=settings.scale_down_utilisation,
+        idle_seconds=settings.idle_seconds,
+        cooldown_seconds=settings.scaling_cooldown_seconds,
+        drain_seconds=settings.drain_target_seconds,
+    )
+
+
 def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path | None = None) -> Ports:
     """Put together what the pipeline needs. `asset_root`: where a config's images lie; default: here.
 
     Raises ProgramMissingError, BadInputError, StoreError.
     """
     store, work_store = make_stores(settings)
+    rates = make_rates(settings)
     scratch = make_scratch(settings.data_folder.absolute() / "tmp", host=settings.host)
     return Ports(
         store=store,
@@ -91,11 +180,31 @@ def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path 
         host=settings.host,
         pid=os.getpid(),
         parallel_clips=settings.parallel_clips,
-        usd_per_hour=settings.usd_per_hour,
+        rates=rates,
+        ledger=_ledger(settings, store, rates),
         max_crashes=settings.max_crashes,
         now=lambda: datetime.now(UTC),
         report=report,
     )
+
+
+def make_rates(settings: Settings) -> Rates:
+    """Return the prices that hold for this machine and its store. Raises BadInputError for a bad table."""
+    return rates_for(
+        read_prices(settings.prices),
+        machine_type=settings.machine_type,
+        gpu_type=settings.gpu_type,
+        provisioning=settings.provisioning,
+        region=region_of(region=settings.region, zone=settings.zone),
+        usd_per_hour=settings.usd_per_hour,
+        store="folder" if settings.gcs_bucket is None else "cloud",
+    )
+
+
+def _ledger(settings: Settings, store: Store, rates: Rates) -> Ledger:
+    if settings.worker_board is not None:
+        return BoardLedger(settings.worker_board)
+    return StoreLedger(store, worker_id=settings.worker_id, usd_per_hour=rates.usd_per_hour)
 
 
 def make_log_formatter() -> logging.Formatter:
@@ -131,7 +240,11 @@ def use_ports(ports: Ports) -> None:
 def current_ports() -> Ports:
     """Return this process's ports, made from the environment at first use."""
     if not _current:
-        use_ports(make_ports(load_settings(), report=LogReport()))
+        settings = load_settings()
+        report: Report = LogReport()
+        if settings.worker_board is not None:
+            report = to_all(report, board_report(settings.worker_board))
+        use_ports(make_ports(settings, report=report))
     return _current[0]
 
 

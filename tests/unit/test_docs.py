@@ -19,8 +19,18 @@ from trivia_render.scene.themes import load_theme, theme_names
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
-#: Typer's own kind of click commands, by name.
-COMMANDS: dict[str, Any] = typer.main.get_group(app).commands
+
+
+def _commands(group: Any, prefix: str = "") -> dict[str, Any]:
+    """Typer's own kind of click commands, by name; those of a group by both words."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        nested = getattr(command, "commands", None)
+        found |= {prefix + name: command} if nested is None else _commands(command, f"{prefix}{name} ")
+    return found
+
+
+COMMANDS: dict[str, Any] = _commands(typer.main.get_group(app))
 
 
 def text_of(path: Path) -> str:
@@ -44,7 +54,13 @@ def trivia_calls(text: str) -> list[list[str]]:
     """The words after `trivia` of each call in a shell block or in code marks."""
     code = [*re.findall(r"`([^`\n]+)`", text), *commands_in(text)]
     calls = [match[1] for line in code if (match := re.search(r"(?:^|\()trivia ([^)]+)", line))]
-    return [shlex.split(call) for call in calls]
+    return [_command_first(shlex.split(call)) for call in calls]
+
+
+def _command_first(words: list[str]) -> list[str]:
+    """Join the two words of a command of a group."""
+    groups = {name.partition(" ")[0] for name in COMMANDS if " " in name}
+    return [" ".join(words[:2]), *words[2:]] if words[0] in groups else words
 
 
 def test_the_tables_of_the_readme_are_those_of_the_code() -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from trivia_render.cli.fleet_app import fleet_app
+from trivia_render.cli.options import AsJson, Debug
 from trivia_render.cli.outcome import reported
 from trivia_render.models.formats import FormatName
 
@@ -18,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(fleet_app, name="fleet")
 
 
 class FormatOption(StrEnum):
@@ -30,10 +33,6 @@ class FormatOption(StrEnum):
 
 def _names(formats: list[FormatOption] | None) -> tuple[FormatName, ...] | None:
     return tuple(dict.fromkeys(choice.value for choice in formats)) if formats else None
-
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 @app.command()
@@ -180,6 +179,12 @@ def batch(
     ] = 20,
     priority: PriorityOption = None,
     force: Force = False,
+    quote: Annotated[
+        bool, typer.Option("--quote", help="Check the file, tell what it will cost, submit nothing.")
+    ] = False,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="US dollars: submit nothing if it is quoted at more.")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -187,7 +192,27 @@ def batch(
     with reported(as_json=as_json, debug=debug):
         from trivia_render.cli.submit import BatchRequest, run_batch
 
-        run_batch(BatchRequest(file, shard_size, priority, force), as_json=as_json)
+        run_batch(BatchRequest(file, shard_size, priority, force, quote, budget), as_json=as_json)
+
+
+@app.command()
+def cost(
+    *,
+    channel: Annotated[str | None, typer.Option(help="Only this channel's.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=400, help="The last days, today included; default: 7.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="First day (UTC), such as 2026-05-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="Last day (UTC); default: today.")] = None,
+    by: Annotated[Literal["day", "channel", "stage"], typer.Option(help="What a row is.")] = "day",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Tell what videos cost, and what machines cost that had nothing to do."""
+    with reported(as_json=as_json, debug=debug):
+        from trivia_render.cli.cost import CostRequest, run_cost
+
+        run_cost(CostRequest(channel, days, since, until, by), as_json=as_json)
 
 
 @app.command()
@@ -237,7 +262,7 @@ def retry(channel: Channel, job_id: JobId, *, as_json: AsJson = False, debug: De
 
 @app.command()
 def up(*, debug: Debug = False) -> None:
-    """Start a fleet on this machine: Prefect's server, a control worker, a render worker."""
+    """Start a fleet on this machine: Prefect's server, the dashboard, workers as they are needed."""
     with reported(as_json=False, debug=debug):
         from trivia_render.cli.fleet import run_up
 

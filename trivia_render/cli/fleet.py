@@ -13,9 +13,18 @@ import typer
 from trivia_render.cli.console import say
 from trivia_render.deployments_folder import deployments_folder
 from trivia_render.errors import WorkflowServerError
+from trivia_render.fleet.local_group import worker_id_of
 from trivia_render.gce import metadata_url
 from trivia_render.settings import Settings, load_settings
-from trivia_render.wiring import log_to_stdout, make_store
+from trivia_render.wiring import (
+    log_to_stdout,
+    make_local_group,
+    make_local_processes,
+    make_rates,
+    make_scaling_policy,
+    make_scratch,
+    make_store,
+)
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -26,10 +35,9 @@ def use_fleet_server(settings: Settings) -> str:
     Call it before Prefect is imported. Raises WorkflowServerError where there is none.
     """
     from flows.embedded import check_server, quiet_prefect
-    from trivia_render.workpool.local_fleet import LocalFleet
 
     quiet_prefect()
-    url = settings.prefect_api_url or LocalFleet(fleet_folder(settings), environment={}).api_url()
+    url = settings.prefect_api_url or own_server(settings)
     if url is None:
         raise WorkflowServerError(
             "There is no Prefect server to submit to.",
@@ -40,9 +48,10 @@ def use_fleet_server(settings: Settings) -> str:
     return url
 
 
-def fleet_folder(settings: Settings) -> Path:
-    """Return where the files of this machine's own fleet lie."""
-    return settings.data_folder.absolute() / "fleet-local"
+def own_server(settings: Settings) -> str | None:
+    """Return where the server of this machine's own fleet answers, or None while it does not run."""
+    running = make_local_processes(settings).running("server")
+    return None if running is None else running.api_url
 
 
 def run_deploy() -> None:
@@ -70,24 +79,20 @@ def _declare() -> None:
 
 
 def run_up() -> None:
-    """Start what is not running of: server, control worker, render worker. Declares the deployments."""
+    """Start what is not running of: server, control worker, dashboard, the first machines.
+
+    Declares the deployments. Machines are started where TRIVIA_FLEET is not set, or `local`.
+    """
     from flows.embedded import check_server, quiet_prefect
-    from trivia_render.workpool.local_fleet import (
-        DEFAULT_API_URL,
-        SERVER_ENVIRONMENT,
-        LocalFleet,
-        environment_of_this_process,
-        parts,
-        worker_id_of,
-    )
+    from trivia_render.workpool.local_fleet import DEFAULT_API_URL, SERVER_ENVIRONMENT, parts
 
     settings = load_settings()
     make_store(settings)
     # Before this command is made quiet: the fleet's processes write their logs.
-    fleet = LocalFleet(fleet_folder(settings), environment=environment_of_this_process())
+    processes = make_local_processes(settings)
     quiet_prefect()
-    url = settings.prefect_api_url or fleet.api_url() or DEFAULT_API_URL
-    server, *workers = parts(api_url=url)
+    url = settings.prefect_api_url or own_server(settings) or DEFAULT_API_URL
+    server, control, dashboard = parts(api_url=url)
 
     def answers() -> bool:
         try:
@@ -96,25 +101,47 @@ def run_up() -> None:
             return False
         return True
 
-    if fleet.is_running("server") or not answers():
+    if processes.is_running("server") or not answers():
         if urlsplit(url).hostname not in _LOOPBACK:
             # Another machine's server: not ours to start. This says what is wrong with it.
             check_server(url)
-        if fleet.start(server, api_url=url, extra=SERVER_ENVIRONMENT):
+        if processes.start(server, api_url=url, extra=SERVER_ENVIRONMENT):
             say("Starting Prefect's server (some 10 s, the first time up to 30) …")
-        fleet.wait_for("server", answers)
+        processes.wait_for("server", answers)
     os.environ["PREFECT_API_URL"] = url
     say("Declaring work pools and deployments …")
     _declare()
+    kind = "local" if settings.fleet == "none" else settings.fleet
     since = datetime.now(UTC)
-    names = {part.name: worker_id_of(part.name, host=settings.host) for part in workers}
-    started = [
-        part for part in workers if fleet.start(part, api_url=url, extra={"WORKER_ID": names[part.name]})
-    ]
-    for part in started:
-        fleet.wait_for(part.name, partial(_serves, part.command[-1], names[part.name], since))
-    typer.echo(f"Prefect: {url.removesuffix('/api')}   (export PREFECT_API_URL={url})")
-    typer.echo(f"Logs:    {fleet.log_file('worker').parent}")
+    controller = worker_id_of(control.name, host=settings.host)
+    extra = {"WORKER_ID": controller, "TRIVIA_FLEET": kind, "TRIVIA_WORKER_PORT": "0"}
+    awaited: dict[str, tuple[str, str]] = {}
+    if processes.start(control, api_url=url, extra=extra):
+        awaited[control.name] = (control.command[-1], controller)
+    processes.start(dashboard, api_url=url, extra={"TRIVIA_FLEET": kind})
+    if kind == "local":
+        awaited |= _first_machines(settings, api_url=url)
+    for name, (pool, worker_id) in awaited.items():
+        processes.wait_for(name, partial(_serves, pool, worker_id, since))
+    typer.echo(f"Prefect:   {url.removesuffix('/api')}   (export PREFECT_API_URL={url})")
+    typer.echo(f"Dashboard: http://{settings.dashboard_bind}:{settings.dashboard_port}")
+    typer.echo(f"Logs:      {processes.log_file('server').parent}")
+
+
+def _first_machines(settings: Settings, *, api_url: str) -> dict[str, tuple[str, str]]:
+    """Start the machines that the group aims at, one at least; return the new ones' pool and name.
+
+    They are as many as before where the group runs: it has been the autoscaler's since.
+    """
+    from trivia_render.workpool.names import RENDER_POOL
+
+    processes, group = make_local_processes(settings), make_local_group(settings, api_url=api_url)
+    before = {name for name in processes.names("worker-") if processes.is_running(name)}
+    least = max(1, make_scaling_policy(settings).min_machines)
+    if group.read().target < least:
+        group.grow(least, request_id="up")
+    started = set(processes.names("worker-")) - before
+    return {name: (RENDER_POOL, group.machine_name(name)) for name in sorted(started)}
 
 
 def _serves(pool: str, worker_id: str, since: datetime) -> bool:
@@ -132,10 +159,14 @@ def _serves(pool: str, worker_id: str, since: datetime) -> bool:
 
 def run_down() -> None:
     """Stop what `trivia up` started. Renders under way go back to their pool, to go on after the next up."""
-    from trivia_render.workpool.local_fleet import LocalFleet
+    from trivia_render.workpool.local_fleet import DEFAULT_API_URL
 
-    fleet = LocalFleet(fleet_folder(load_settings()), environment={})
-    stopped = [name for name in ("worker", "control", "server") if fleet.stop(name)]
+    settings = load_settings()
+    processes = make_local_processes(settings)
+    # First whoever could start machines, then these, and the server last: it is told what they hand back.
+    stopped = processes.stop("control", "dashboard")
+    stopped += make_local_group(settings, api_url=own_server(settings) or DEFAULT_API_URL).stop()
+    stopped += processes.stop("server")
     typer.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
@@ -145,25 +176,32 @@ def run_worker(*, pool: str, limit: int | None) -> None:
     # Before Prefect is imported: its worker and the flow runs log as this process does.
     os.environ.setdefault("PREFECT_LOGGING_SETTINGS_PATH", str(logging_config()))
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    from trivia_render.workpool.accounts import keep_ledger
+    from trivia_render.workpool.books import check_pool
+    from trivia_render.workpool.facts import read_facts
     from trivia_render.workpool.machine import instance_name, watch_preemption
     from trivia_render.workpool.names import RENDER_POOL
     from trivia_render.workpool.settling import policy_of
-    from trivia_render.workpool.supervisor import Supervisor, check_pool, default_limit
+    from trivia_render.workpool.supervisor import Listen, Supervisor, default_limit
 
     log_to_stdout()
     check_pool(pool)
+    store, rates = make_store(settings), make_rates(settings)
     metadata = metadata_url(settings.metadata_host)
     named = "worker_id" in settings.model_fields_set
     worker_id = (not named and metadata and instance_name(metadata)) or settings.worker_id
+    home = settings.data_folder.absolute()
     supervisor = Supervisor(
-        pool=pool,
-        worker_id=worker_id,
+        facts=read_facts(settings, worker_id=worker_id, pool=pool),
         limit=limit or default_limit(pool, render_pool=RENDER_POOL),
-        store=make_store(settings),
-        home=settings.data_folder.absolute(),
+        store=store,
+        home=home,
+        scratch=make_scratch(home / "tmp", host=settings.host),
         policy=policy_of(settings),
         heartbeat_seconds=settings.worker_heartbeat_seconds,
-        environment=dict(os.environ),
+        environment=_environment_of_runs(settings),
+        listen=Listen(settings.worker_bind, settings.worker_port, settings.host),
+        on_heartbeat=keep_ledger(store, usd_per_hour=rates.usd_per_hour),
     )
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -173,8 +211,16 @@ def run_worker(*, pool: str, limit: int | None) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     if metadata is not None:
-        watch_preemption(metadata, on_notice=lambda: supervisor.stop("The machine is being preempted."))
+        watch_preemption(metadata, on_notice=supervisor.stop_preempted)
     supervisor.run()
+
+
+def _environment_of_runs(settings: Settings) -> dict[str, str]:
+    """Return this process's environment; runs may start in another folder, so files are named whole."""
+    environment = dict(os.environ)
+    if settings.prices is not None:
+        environment["TRIVIA_PRICES"] = str(settings.prices.absolute())
+    return environment
 
 
 def logging_config() -> Path:

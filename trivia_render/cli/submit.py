@@ -30,6 +30,9 @@ class BatchRequest(NamedTuple):
     shard_size: int
     priority: Priority | None
     force: bool
+    #: Make a quote and submit nothing.
+    quote: bool = False
+    budget_usd: float | None = None
 
 
 def run_submit(
@@ -82,7 +85,18 @@ def run_batch(request: BatchRequest, *, as_json: bool) -> None:
         raise _refusal(request.file, jobs, bad)
     if not jobs:
         raise BadInputError(f"{request.file} holds no job.", remedy="Write one job config a line.")
-    use_fleet_server(load_settings())
+    settings = load_settings()
+    if request.quote or request.budget_usd is not None:
+        from trivia_render.cli.quoting import check_budget, quote_batch, show_quote
+
+        quoted = quote_batch(settings, jobs)
+        if request.quote:
+            show_quote(quoted.quote, as_json=as_json)
+        if request.budget_usd is not None:
+            check_budget(quoted, request.budget_usd)
+        if request.quote:
+            return
+    use_fleet_server(settings)
     ports = _ports_beside(request.file)
     submissions = _submit_all(ports, jobs, request, as_json=as_json)
     # Of all jobs, also the ended ones: the same file again makes the same shards, which are there already.

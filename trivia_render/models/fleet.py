@@ -1,7 +1,8 @@
 """The fleet as the store knows it: workers, requests to them, decisions on their number, the ledger."""
 
+from bisect import bisect_left
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -188,18 +189,72 @@ class Decision(Model):
     reason: str
 
 
+class DecisionRecord(Model):
+    """`fleet/decision.json`: the last decision, what it was made of, and what was done about it."""
+
+    fleet: Literal["none", "local", "gce"]
+    snapshot: FleetSnapshot = Field(description="Without the history, which is kept by the hour.")
+    policy: ScalingPolicy
+    decision: Decision
+    paused: bool = False
+    asked_to_drain: tuple[str, ...] = ()
+    taken_back: tuple[str, ...] = Field(default=(), description="Drains that were cancelled.")
+    deleted: tuple[str, ...] = ()
+    grown_to: int | None = None
+    finished_at: datetime | None = Field(default=None, description="None while it is acted upon.")
+    error: str | None = None
+
+
+class HistoryHour(Model):
+    """`fleet/history/{hour}.json`: the decisions of an hour, the oldest first."""
+
+    decisions: tuple[PastDecision, ...] = ()
+
+
+class QueueCounts(Model):
+    """Jobs in the render pool by priority, not flow runs: a shard holds many."""
+
+    pending: dict[Priority, int] = Field(default_factory=dict)
+    running: dict[Priority, int] = Field(default_factory=dict)
+
+
+#: Upper bounds of a histogram's counts, in seconds, each included.
+HISTOGRAM_BOUNDS_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+_COUNTS = len(HISTOGRAM_BOUNDS_SECONDS) + 1
+
+
 class Histogram(Model):
-    """Counts of durations: `counts[i]` of at most `BUCKETS[i]` seconds, the last one of longer ones."""
+    """Counts of durations: `counts[i]` of at most `HISTOGRAM_BOUNDS_SECONDS[i]`, above the bound before.
+
+    The last count is of longer ones. No counts at all: nothing was counted.
+    """
 
     counts: tuple[int, ...] = ()
     total_seconds: float = 0.0
 
+    @classmethod
+    def of(cls, seconds: float) -> "Histogram":
+        """Return the histogram of one duration."""
+        place = bisect_left(HISTOGRAM_BOUNDS_SECONDS, seconds)
+        return cls(counts=tuple(int(index == place) for index in range(_COUNTS)), total_seconds=seconds)
+
+    def __add__(self, other: "Histogram") -> "Histogram":
+        if not self.counts or not other.counts:
+            return self if self.counts else other
+        return Histogram(
+            counts=tuple(mine + its for mine, its in zip(self.counts, other.counts, strict=True)),
+            total_seconds=round(self.total_seconds + other.total_seconds, 3),
+        )
+
 
 class Tally(Model):
-    """What was done for one channel, on one day, by one worker."""
+    """What was done: by one run of a job, or for one channel, on one day, by one worker."""
 
     jobs_completed: int = 0
     jobs_failed: int = 0
+    runs_given_back: int = Field(
+        default=0, description="Runs that ended before their job did: preempted, cancelled, given back."
+    )
     videos: int = 0
     video_seconds: float = 0.0
     clips_rendered: int = 0
@@ -207,22 +262,63 @@ class Tally(Model):
     speech_requests: int = 0
     speech_characters: int = 0
     speech_reused: int = Field(default=0, description="Lines that were spoken before.")
+    stored_bytes: int = Field(default=0, description="Of the published files.")
     machine_seconds: float = Field(default=0.0, description="Of jobs from claim to end.")
     stage_seconds: dict[str, float] = Field(default_factory=dict)
-    stage_usd: dict[str, float] = Field(default_factory=dict)
-    usd: float = 0.0
-    job_durations: Histogram = Histogram()
-    stage_durations: dict[str, Histogram] = Field(default_factory=dict)
+    machine_usd: float = Field(default=0.0, description="0 where the machine's price is not known.")
+    speech_usd: float = 0.0
+    storage_usd: float = 0.0
+    stage_usd: dict[str, float] = Field(
+        default_factory=dict,
+        description="Each stage's share of the machine, the speech's own price, and `storage`. Of all stages "
+        "together: `usd`.",
+    )
+    job_durations: Histogram = Field(default=Histogram(), description="Of completed jobs.")
+    stage_durations: dict[str, Histogram] = Field(default_factory=dict, description="The same, by stage.")
+
+    @property
+    def usd(self) -> float:
+        """Machine, speech and storage together."""
+        return self.machine_usd + self.speech_usd + self.storage_usd
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(**{name: _sum(getattr(self, name), getattr(other, name)) for name in Tally.model_fields})
+
+
+def _sum(mine: Any, its: Any) -> Any:
+    if isinstance(mine, dict):
+        return {
+            key: _sum(mine[key], its[key]) if key in mine and key in its else mine.get(key, its.get(key))
+            for key in (*mine, *(key for key in its if key not in mine))
+        }
+    # Dust of binary fractions is left out, so that sums read as they are written.
+    return round(mine + its, 8) if isinstance(mine, float) else mine + its
+
+
+class LedgerEntry(Model):
+    """What one run of a job did. It is counted once, by its id."""
+
+    id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    channel: str
+    job_id: str
+    outcome: Literal["completed", "failed", "given_back"]
+    error_code: str | None = None
+    finished_at: datetime
+    engine: str = Field(description="The engine's version.")
+    tally: Tally
 
 
 class LedgerPage(Model):
-    """`fleet/ledger/{day}/{worker}.json`: one worker's day. It is its only writer."""
+    """`fleet/ledger/{day}/{worker}.json`: one worker's day. Nothing deletes it: kept for 400 days."""
 
     day: date = Field(description="UTC.")
     worker: str
-    channels: dict[str, Tally] = Field(default_factory=dict)
+    channels: dict[str, Tally] = Field(default_factory=dict, description="By the day on which runs ended.")
     up_seconds: float = Field(default=0.0, description="How long its machine was paid for this day.")
     usd_per_hour: float | None = None
     preemptions: int = 0
     crashes: int = 0
+    folded: tuple[str, ...] = Field(
+        default=(), description="Entries in it that may come again, since they were not removed yet."
+    )
     updated_at: datetime

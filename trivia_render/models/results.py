@@ -1,6 +1,6 @@
 """What was made: clip results, status and manifest. Small JSON, kept in the store."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import Field
@@ -88,6 +88,23 @@ class JobStatus(Model):
     cost_usd: float | None = Field(default=None, description="None where the machine's price is not known.")
 
 
+class Cost(Model):
+    """What a run cost by the price table, in US dollars. `total_usd` is of what is known."""
+
+    machine_usd: float | None = Field(
+        description="From claim to commit, as if the machine had done nothing else. None where its price is "
+        "not known."
+    )
+    speech_usd: float = Field(description="What the voice's vendor asks; 0 for the offline voice.")
+    storage_usd: float = Field(
+        description="The published files' first 30 days, and about as many writes as the run made."
+    )
+    total_usd: float
+    usd_per_hour: float | None
+    prices_as_of: date
+    notes: tuple[str, ...] = Field(default=(), description="What was assumed.")
+
+
 class VideoRecord(Model):
     """One finished video in the manifest."""
 
@@ -105,6 +122,9 @@ class VideoRecord(Model):
     true_peak_dbtp: float | None
     silent: bool
     clip_keys: tuple[str, ...]
+    cost_usd: float | None = Field(
+        default=None, description="Its share of the job's `cost_usd`, by its frames."
+    )
 
 
 class Manifest(Model):
@@ -124,13 +144,20 @@ class Manifest(Model):
     fallbacks: tuple[Fallback, ...]
     videos: tuple[VideoRecord, ...]
     stage_seconds: dict[str, float] = Field(description="Wall seconds; of clips side by side, their sum.")
-    stage_cost_usd: dict[str, float] | None = Field(description="Each stage's share of `cost_usd`.")
+    stage_cost_usd: dict[str, float] | None = Field(
+        description="`cost_usd` by stage: the machine's by their seconds, the voice's price in `speech`, and "
+        "`storage`."
+    )
     speech: dict[str, int] = Field(
         description="What the voice did for this run: requests, cache hits and so on."
     )
     clips_rendered: int
     clips_reused: int
-    cost_usd: float | None = Field(description="None where the machine's price is not known.")
+    cost_usd: float | None = Field(
+        description="`cost.total_usd`; None where the machine's price is not known, since the rest alone "
+        "would pass for the whole."
+    )
+    cost: Cost | None = Field(default=None, description="None in manifests of older versions.")
     worker_id: str
     flow_run_id: str | None
     published_at: datetime

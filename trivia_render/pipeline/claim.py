@@ -24,6 +24,7 @@ from trivia_render.models.parse import parse_job_config
 from trivia_render.models.plan import JobPlan
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import JobStatus, Manifest
+from trivia_render.pipeline.costing import Outcome
 from trivia_render.pipeline.handover import crash_limit_reached, error_fields
 from trivia_render.pipeline.job import (
     JobRun,
@@ -32,6 +33,7 @@ from trivia_render.pipeline.job import (
     discard_unpublished,
     published_fields,
     read_manifest,
+    unplanned_entry,
 )
 from trivia_render.pipeline.lease import HeldLease, hold_lease
 from trivia_render.pipeline.plan import make_plan
@@ -100,19 +102,26 @@ def open_job(
         except LeaseLostError:
             # The status belongs to whoever holds the lease now.
             discard_unpublished(run)
+            _enter(ports, run, status, "given_back")
             raise
         except (*MACHINE_FAULTS, *OUTAGES) as error:
             discard_unpublished(run)
             if pool_start is None:
                 _note_failure(ports, status, error)
+                _enter(ports, run, status, "failed", error)
                 raise
-            raise _give_back(ports, status, error, pool_start=pool_start) from error
+            ending = _give_back(ports, status, error, pool_start=pool_start)
+            outcome: Outcome = "failed" if isinstance(ending, CrashLimitError) else "given_back"
+            _enter(ports, run, status, outcome, ending)
+            raise ending from error
         except Exception as error:
             discard_unpublished(run)
             _note_failure(ports, status, error)
+            _enter(ports, run, status, "failed", error)
             raise
         except BaseException:
             discard_unpublished(run)
+            _enter(ports, run, status, "given_back")
             # A status that cannot be written, or was taken over, is put right by whoever is next.
             with suppress(StoreError, LeaseLostError):
                 status.update(
@@ -292,6 +301,22 @@ def _give_back(ports: Ports, status: StatusWriter, error: Exception, *, pool_sta
         f"{status.status.worker_id} cannot render {job} now: {error}",
         remedy="Nothing to do for the job: it is tried again. Mend what the message names.",
     )
+
+
+def _enter(
+    ports: Ports,
+    run: JobRun | None,
+    status: StatusWriter,
+    outcome: Outcome,
+    error: Exception | None = None,
+) -> None:
+    """Enter a run that did not end well into the ledger. Never raises."""
+    code = None if error is None else error_fields(error)["error_code"]
+    if run is not None:
+        run.enter(outcome, error_code=code)
+        return
+    # It ended before there was a plan.
+    ports.ledger(unplanned_entry(ports, status.status, outcome, error_code=code))
 
 
 def _note_failure(ports: Ports, status: StatusWriter, error: Exception) -> None:

@@ -1,7 +1,9 @@
 """A job from claim to commit: who may render it, what its plan is, and how it ends."""
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from trivia_render import ENGINE_VERSION
@@ -12,10 +14,19 @@ from trivia_render.errors import (
     StoreError,
 )
 from trivia_render.models.config import JobConfig
+from trivia_render.models.fleet import LedgerEntry
 from trivia_render.models.plan import Fallback, JobPlan, VideoPlan
 from trivia_render.models.problems import Problem
-from trivia_render.models.results import ClipResult, Manifest, ObjectRef, VideoRecord
+from trivia_render.models.results import ClipResult, Cost, JobStatus, Manifest, ObjectRef, VideoRecord
 from trivia_render.pipeline.assembly import CONTENT_TYPES, assemble_video
+from trivia_render.pipeline.costing import (
+    Outcome,
+    run_cost,
+    run_tally,
+    stage_costs,
+    unplanned_tally,
+    video_costs,
+)
 from trivia_render.pipeline.lease import HeldLease
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import JobEnded
@@ -54,6 +65,9 @@ class JobRun:
         # 0: none yet; None: a manifest that cannot be read names it.
         self._published_attempt = published_attempt
         self._made: Manifest | None = None
+        self._entered = False
+        #: From claim to commit, once the manifest is made.
+        self._took: timedelta | None = None
         self._clock = Stopwatch()
         self._started_at = ports.now()
         self._rendered = 0
@@ -131,6 +145,7 @@ class JobRun:
             **published_fields(self._ports, manifest),
         )
         self._ports.report(JobEnded("completed", self._status.status.seconds or 0.0))
+        self.enter("completed")
         return manifest
 
     def _confirm_claim(self) -> None:
@@ -144,9 +159,10 @@ class JobRun:
         self._status.update(clips_done=self._rendered + self._reused)
 
     def _manifest(self, videos: Sequence[VideoRecord]) -> Manifest:
-        hours = (self._ports.now() - self._started_at).total_seconds() / 3600
-        price = self._ports.usd_per_hour
+        self._took = self._elapsed()
         seconds, speech = self._clock.seconds, self._speech_done()
+        cost = self._cost(videos, speech)
+        cost_usd = None if cost.machine_usd is None else cost.total_usd
         return Manifest(
             channel=self.plan.channel,
             job_id=self.plan.job_id,
@@ -160,17 +176,68 @@ class JobRun:
             voice=self.plan.voice,
             language=self.plan.language,
             fallbacks=(*self.plan.fallbacks, *self._repairs, *_speech_fallbacks(speech)),
-            videos=tuple(videos),
+            videos=video_costs(cost_usd, videos),
             stage_seconds=seconds,
-            stage_cost_usd=None if price is None else _shares(seconds, hours * price),
+            stage_cost_usd=None if cost_usd is None else stage_costs(cost, seconds),
             speech=speech,
             clips_rendered=self._rendered,
             clips_reused=self._reused,
-            cost_usd=None if price is None else round(hours * price, 6),
+            cost_usd=cost_usd,
+            cost=cost,
             worker_id=self._ports.worker_id,
             flow_run_id=self._status.status.flow_run_id,
             published_at=self._ports.now(),
             metadata=self.config.metadata,
+        )
+
+    def _cost(self, videos: Sequence[VideoRecord], speech: Mapping[str, int]) -> Cost:
+        return run_cost(
+            self._ports.rates,
+            elapsed=self._elapsed(),
+            voice=self.plan.voice,
+            speech=speech,
+            files=_files(videos),
+            clips_rendered=self._rendered,
+            clips_reused=self._reused,
+        )
+
+    def _elapsed(self) -> timedelta:
+        return self._took or self._ports.now() - (self._status.status.started_at or self._started_at)
+
+    def enter(self, outcome: Outcome, *, error_code: str | None = None) -> None:
+        """Enter this run into the ledger, unless that is done or there was nothing to do. Never raises.
+
+        A run that has committed counts as completed, whatever happened then.
+        """
+        if self._entered or self.published is not None:
+            return
+        self._entered = True
+        manifest = self._made if self.committed else None
+        videos = () if manifest is None else manifest.videos
+        speech = self._speech_done()
+        if manifest is not None:
+            outcome, error_code = "completed", None
+        self._ports.ledger(
+            LedgerEntry(
+                id=uuid.uuid4().hex,
+                channel=self.plan.channel,
+                job_id=self.plan.job_id,
+                outcome=outcome,
+                error_code=error_code,
+                finished_at=self._ports.now(),
+                engine=ENGINE_VERSION,
+                tally=run_tally(
+                    outcome=outcome,
+                    elapsed=self._elapsed(),
+                    cost=(manifest and manifest.cost) or self._cost(videos, speech),
+                    stage_seconds=self._clock.seconds,
+                    speech=speech,
+                    videos=videos,
+                    files=_files(videos),
+                    clips_rendered=self._rendered,
+                    clips_reused=self._reused,
+                ),
+            )
         )
 
     def _sweep_dead_attempts(self) -> None:
@@ -219,10 +286,26 @@ def _speech_fallbacks(speech: Mapping[str, int]) -> Iterator[Fallback]:
         )
 
 
-def _shares(seconds: Mapping[str, float], total: float) -> dict[str, float]:
-    """Divide a cost by the seconds of each stage."""
-    whole = sum(seconds.values()) or 1.0
-    return {stage: round(total * part / whole, 8) for stage, part in seconds.items()}
+def _files(videos: Sequence[VideoRecord]) -> tuple[ObjectRef, ...]:
+    return tuple(ref for video in videos for ref in artefacts(video))
+
+
+def unplanned_entry(
+    ports: Ports, status: JobStatus, outcome: Outcome, *, error_code: str | None
+) -> LedgerEntry:
+    """Return the ledger's entry of a run that ended before it had a plan: time and nothing else."""
+    now = ports.now()
+    seconds = (now - (status.started_at or now)).total_seconds()
+    return LedgerEntry(
+        id=uuid.uuid4().hex,
+        channel=status.channel,
+        job_id=status.job_id,
+        outcome=outcome,
+        error_code=error_code,
+        finished_at=now,
+        engine=ENGINE_VERSION,
+        tally=unplanned_tally(outcome, seconds=seconds, machine_usd=ports.rates.machine_usd(seconds)),
+    )
 
 
 def attempt_of(key: str) -> int | None:

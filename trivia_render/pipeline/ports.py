@@ -8,8 +8,10 @@ from typing import Literal
 
 from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.encode.slots import EncodingSlots
+from trivia_render.fleet.prices import Rates
 from trivia_render.models.plan import Provider
 from trivia_render.models.ports import Store
+from trivia_render.pipeline.ledger import Ledger
 from trivia_render.pipeline.progress import Report
 from trivia_render.speech.usage import CountingVoice
 
@@ -33,7 +35,8 @@ class Ports:
     host: str
     pid: int
     parallel_clips: int
-    usd_per_hour: float | None
+    rates: Rates
+    ledger: Ledger
     max_crashes: int
     now: Callable[[], datetime]
     report: Report

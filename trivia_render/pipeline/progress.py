@@ -64,3 +64,13 @@ Report = Callable[[Event], None]
 
 def silent(event: Event) -> None:
     """Report nothing."""
+
+
+def to_all(*reports: Report) -> Report:
+    """Return a report that tells all of these, in their order."""
+
+    def tell(event: Event) -> None:
+        for report in reports:
+            report(event)
+
+    return tell

@@ -17,6 +17,7 @@ from trivia_render.speech.ssml import (
     InputStyle,
     Piece,
     begin_mark,
+    billed_characters,
     document,
     end_mark,
     pack,
@@ -166,6 +167,7 @@ class GoogleVoice:
             if style == "ssml" and google_errors.refuses_marks(error):
                 raise _MarksUnusableError from error
             raise google_errors.translated(error, voice=voice) from error
+        self._meter.add(SpeechUsage(billed_characters=billed_characters(text)))
         samples, rate = read_wav(response.audio_content)
         marks = {point.mark_name: point.time_seconds / tempo for point in response.timepoints}
         return _Answer(waveform.stretch(waveform.to_speech_rate(samples, rate=rate), tempo=tempo), marks)

@@ -1,5 +1,6 @@
 """Lines packed into as few Google Cloud Text-to-Speech requests as its limits allow. Pure."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from xml.sax.saxutils import escape
@@ -12,6 +13,7 @@ LIMIT_BYTES = 5000
 #: Between two lines of one request: long enough to find the cut in, whatever the voice's own pauses are.
 _BREAK = '<break time="1s"/>'
 _OPEN, _CLOSE = "<speak>", "</speak>"
+_MARK = re.compile(r'<mark name="\w+"/>')
 
 InputStyle = Literal["ssml", "text"]
 
@@ -47,6 +49,16 @@ def document(pieces: Sequence[Piece], *, style: InputStyle) -> str:
     if style == "text":
         return " ".join(sentence.spoken for piece in pieces for sentence in piece.sentences)
     return _OPEN + _BREAK.join(_marked(index, piece) for index, piece in enumerate(pieces)) + _CLOSE
+
+
+def billed_characters(text: str) -> int:
+    """Return how many characters of a request Google bills: all but marks, see its price page."""
+    return len(_MARK.sub("", text))
+
+
+def markup_characters(lines: int) -> int:
+    """Return how many billed characters of markup a request of so many lines has, were it in SSML."""
+    return len(_OPEN) + len(_CLOSE) + max(0, lines - 1) * len(_BREAK)
 
 
 def begin_mark(piece: int) -> str:

@@ -14,6 +14,9 @@ class SpeechUsage(Model):
 
     requests: int = Field(default=0, ge=0, description="Sent to the voice, repeats included.")
     characters: int = Field(default=0, ge=0, description="In those requests, markup included.")
+    billed_characters: int = Field(
+        default=0, ge=0, description="Characters that were paid for: of answered requests, without marks."
+    )
     retries: int = Field(default=0, ge=0, description="Requests repeated after a passing fault.")
     unmarked: int = Field(default=0, ge=0, description="Calls spoken line by line, since marks failed.")
     cache_hits: int = Field(default=0, ge=0, description="Lines that were there.")

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterName,
@@ -41,15 +43,20 @@ class RunJob(NamedTuple):
 
 
 def read_runs(
-    client: SyncPrefectClient, *, pool: str, states: Sequence[StateType], ended_after: datetime | None = None
+    client: SyncPrefectClient,
+    *,
+    pool: str,
+    states: Sequence[StateType],
+    ended_after: datetime | None = None,
+    flow: str | None = None,
 ) -> Iterator[FlowRun]:
-    """Yield the pool's runs in these states."""
+    """Yield the pool's runs in these states; of one flow, where it is named."""
     chosen = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states))),
         end_time=None if ended_after is None else FlowRunFilterEndTime(after_=ended_after),
     )
     of_pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
-    yield from _paged(client, chosen, of_pool)
+    yield from _paged(client, chosen, of_pool, flow=flow)
 
 
 def named_runs(client: SyncPrefectClient, name: str) -> list[FlowRun]:
@@ -64,12 +71,17 @@ def subflow_runs(client: SyncPrefectClient, run_id: UUID) -> list[FlowRun]:
 
 
 def _paged(
-    client: SyncPrefectClient, chosen: FlowRunFilter, pool: WorkPoolFilter | None
+    client: SyncPrefectClient,
+    chosen: FlowRunFilter,
+    pool: WorkPoolFilter | None,
+    *,
+    flow: str | None = None,
 ) -> Iterator[FlowRun]:
     offset = 0
+    of_flow = None if flow is None else FlowFilter(name=FlowFilterName(any_=[flow]))
     while True:
         page = client.read_flow_runs(
-            flow_run_filter=chosen, work_pool_filter=pool, limit=_PAGE, offset=offset
+            flow_filter=of_flow, flow_run_filter=chosen, work_pool_filter=pool, limit=_PAGE, offset=offset
         )
         yield from page
         if len(page) < _PAGE:

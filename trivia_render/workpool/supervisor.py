@@ -2,44 +2,64 @@
 
 Prefect's own worker, told to stop, kills its runs and leaves them running for ever in the server's books.
 Here they are handed back: on SIGTERM, on SIGINT, and when the machine is about to be taken away. A worker
-that dies is started anew, under a new name, since its old one would pass for the start that died.
+that dies is started anew, under a new name, since its old one would pass for the start that died. A machine
+that is drained ends what it has begun: see `draining`.
 """
 
 import logging
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Set
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from uuid import UUID
+from typing import Literal, NamedTuple
 
-import httpx
 import psutil
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import StateType
-from prefect.exceptions import ObjectNotFound
 
-from trivia_render.errors import TriviaRenderError, WorkflowServerError
-from trivia_render.models.fleet import WorkerRecord
+from trivia_render.encode.slots import usable_cores
+from trivia_render.models.fleet import WorkerState
 from trivia_render.models.ports import Store
-from trivia_render.pipeline.workers import write_worker
+from trivia_render.telemetry.endpoints import make_app, open_endpoints, url_of
+from trivia_render.telemetry.gpu_readings import GpuReader, load_nvml
+from trivia_render.telemetry.worker_metrics import WorkerMetrics
+from trivia_render.workpool.books import Books, HandBack, server_answers
+from trivia_render.workpool.cpu_meter import CpuMeter
+from trivia_render.workpool.draining import Drain
+from trivia_render.workpool.heartbeat import Heartbeat, OnHeartbeat, WorkerFacts
+from trivia_render.workpool.output import OutputDoor
 from trivia_render.workpool.processes import WORKER_MARK, Engine, find_engines, kill_trees
-from trivia_render.workpool.runs import WORKER_LABEL, is_open, read_runs
-from trivia_render.workpool.settling import Policy, hand_back
+from trivia_render.workpool.readings import LOOK_SECONDS, Sampler
+from trivia_render.workpool.settling import Policy
 
 log = logging.getLogger("trivia_render.worker")
 
 #: A spot machine has 30 s from its notice to its end; what is not handed back by then the reaper finds.
-DRAIN_SECONDS = 10.0
+HAND_BACK_SECONDS = 10.0
+#: A main process whose loop has not turned for so long is stuck.
+ALIVE_SECONDS = 30.0
+#: The processor's use is averaged over so many heartbeats: a minute, by default.
+_CPU_HEARTBEATS = 6
 _TICK_SECONDS = 0.25
-_HTTP_SECONDS = 4.0
+#: How long a start waits for the store to say whether the machine is drained.
+_FIRST_LOOK_SECONDS = 5.0
+#: What others may take for the last word of a start.
+_LAST_WORD_SECONDS = 5.0
 #: A worker that dies at once is not started anew at once.
 _RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
 _STEADY_SECONDS = 60.0
+
+
+class Listen(NamedTuple):
+    """Where the endpoints listen, and this machine's name for those who ask from elsewhere."""
+
+    bind: str
+    port: int
+    host: str
 
 
 def worker_command(*, pool: str, name: str, limit: int) -> list[str]:
@@ -51,7 +71,13 @@ def worker_command(*, pool: str, name: str, limit: int) -> list[str]:
 
 
 def worker_environment(
-    inherited: Mapping[str, str], *, name: str, worker_id: str, home: Path, heartbeat_seconds: float
+    inherited: Mapping[str, str],
+    *,
+    name: str,
+    worker_id: str,
+    home: Path,
+    board: Path,
+    heartbeat_seconds: float,
 ) -> dict[str, str]:
     """Return the environment of the worker, which its flow runs inherit. Pure."""
     program_folder = str(Path(sys.executable).parent)
@@ -61,11 +87,26 @@ def worker_environment(
         "WORKER_ID": worker_id,
         # Runs start in the worker's folder or in another one: the store is where it is.
         "TRIVIA_HOME": str(home),
+        "TRIVIA_WORKER_BOARD": str(board),
         "PATH": os.pathsep.join([program_folder, inherited.get("PATH", os.defpath)]),
         "PREFECT_WORKER_HEARTBEAT_SECONDS": f"{heartbeat_seconds:g}",
         # What a server says whose database is being restarted.
         "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
     }
+
+
+#: How a start of the worker ended.
+Outcome = Literal["stopped", "failed", "undrained"]
+
+
+class _Start(NamedTuple):
+    """One start of the worker. `ended` ends its threads; `worker`: none where it began drained."""
+
+    name: str
+    board: Path
+    ended: threading.Event
+    hand_back: HandBack
+    worker: subprocess.Popen[bytes] | None
 
 
 class Supervisor:
@@ -74,47 +115,135 @@ class Supervisor:
     def __init__(
         self,
         *,
-        pool: str,
-        worker_id: str,
+        facts: WorkerFacts,
         limit: int,
         store: Store,
         home: Path,
+        scratch: Path,
         policy: Policy,
         heartbeat_seconds: float,
         environment: Mapping[str, str],
+        listen: Listen,
+        on_heartbeat: OnHeartbeat | None = None,
     ) -> None:
-        self._pool = pool
-        self._worker_id = worker_id
+        """`scratch`: a folder of this process's own, for boards. `on_heartbeat`: see `WorkerBeat`."""
+        self._pool = facts.pool
+        self._worker_id = facts.worker_id
         self._limit = limit
         self._store = store
         self._home = home
+        self._scratch = scratch
         self._policy = policy
         self._heartbeat_seconds = heartbeat_seconds
         self._environment = environment
-        self._stop = threading.Event()
-        self._record_lock = threading.Lock()
+        self._listen = listen
+        # A plain flag: an event's lock may be held by the very thread that a signal interrupts.
+        self._stopping = False
         self._reason = ""
+        self._ticked_at = _clock()
+        self._sampler = Sampler(
+            gpus=GpuReader(load_nvml()),
+            disk=scratch,
+            every_seconds=min(LOOK_SECONDS, heartbeat_seconds),
+            cpu=CpuMeter(window_seconds=_CPU_HEARTBEATS * heartbeat_seconds, cores=len(usable_cores())),
+        )
+        self._heartbeat = Heartbeat(
+            facts,
+            store=store,
+            every_seconds=heartbeat_seconds,
+            readings=self._sampler.latest,
+            on_heartbeat=on_heartbeat,
+        )
 
     def stop(self, reason: str) -> None:
         """Hand everything back and end. Safe from signal handlers and threads, and more than once."""
         self._reason = self._reason or reason
-        self._stop.set()
+        self._stopping = True
+
+    def stop_preempted(self) -> None:
+        """Do the same since the machine is taken away, and count that. For threads."""
+        self._heartbeat.count("preemptions")
+        self.stop("The machine is being preempted.")
+
+    def is_alive(self) -> bool:
+        """Tell whether the main loop turns. Never waits."""
+        return _clock() - self._ticked_at < ALIVE_SECONDS
 
     def run(self) -> None:
-        """Run until `stop`. Raises WorkflowServerError where the server never answered."""
-        failures = 0
-        while not self._stop.is_set():
-            started = time.monotonic()
-            name = f"{self._worker_id}-{secrets.token_hex(4)}"
-            self._serve(name)
-            if self._stop.is_set():
-                return
-            failures = 0 if time.monotonic() - started > _STEADY_SECONDS else failures + 1
-            self._stop.wait(_RESTART_SECONDS[min(failures, len(_RESTART_SECONDS) - 1)])
+        """Run until `stop`. Raises BadInputError where the port of the endpoints cannot be had."""
+        endpoints = open_endpoints(self._listen.bind, self._listen.port)
+        ended = threading.Event()
+        try:
+            url = url_of(self._listen.bind, endpoints.port, host=self._listen.host)
+            self._heartbeat.status_url = f"{url}/status"
+            metrics = WorkerMetrics(self._heartbeat.record, self._heartbeat.counts)
+            self._ticked_at = _clock()
+            endpoints.serve(
+                make_app(alive=self.is_alive, record=self._heartbeat.record, metrics=metrics.text)
+            )
+            log.info("The worker's /healthz, /status and /metrics are at %s.", url)
+            with self._heartbeat:
+                _background(self._sampler.run, ended)
+                self._run()
+        finally:
+            ended.set()
+            endpoints.close()
 
-    def _serve(self, name: str) -> None:
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            started = time.monotonic()
+            outcome = self._serve(f"{self._worker_id}-{secrets.token_hex(4)}")
+            if outcome == "failed":
+                steady = time.monotonic() - started > _STEADY_SECONDS
+                failures = 0 if steady else failures + 1
+                self._pause(_RESTART_SECONDS[min(failures, len(_RESTART_SECONDS) - 1)])
+
+    def _serve(self, name: str) -> Outcome:
         """Run one worker from its start to its end, whatever ends it."""
-        record = self._record_of(name)
+        board = self._scratch / f"board-{name}"
+        board.mkdir(mode=0o700, parents=True)
+        self._sampler.follow(name, board)
+        self._heartbeat.begin(name, board)
+        ended = threading.Event()
+        door = OutputDoor(board)
+        door.open()
+        try:
+            drained = self._is_drained_at_first()
+            start = _Start(
+                name,
+                board,
+                ended,
+                HandBack(name, store=self._store, policy=self._policy),
+                None if drained else self._start_worker(name, board),
+            )
+            # In threads of their own: neither a server nor a store that does not answer must keep this one
+            # from anything.
+            _background(self._heartbeat.run, ended)
+            _background(self._heartbeat.tell_others, ended)
+            outcome = "drain" if start.worker is None else self._watch(start, start.worker)
+            return self._drain(start) if outcome == "drain" else outcome
+        finally:
+            ended.set()
+            _background(self._heartbeat.tell, ended=True).join(_LAST_WORD_SECONDS)
+            door.close()
+            shutil.rmtree(board, ignore_errors=True)
+
+    def _is_drained_at_first(self) -> bool:
+        """Ask the store, but not for long: a machine that came back under its name may still be drained."""
+        look = _background(self._heartbeat.look_for_drain)
+        deadline = time.monotonic() + _FIRST_LOOK_SECONDS
+        while look.is_alive() and time.monotonic() < deadline and not self._stopping:
+            self._ticked_at = _clock()
+            look.join(_TICK_SECONDS)
+        self._ticked_at = _clock()
+        if self._heartbeat.drain is None:
+            return False
+        # Before the first heartbeat, so that nobody takes this machine for one that serves.
+        self._heartbeat.say("drained", self._why_drained())
+        return True
+
+    def _start_worker(self, name: str, board: Path) -> subprocess.Popen[bytes]:
         worker = subprocess.Popen(
             worker_command(pool=self._pool, name=name, limit=self._limit),
             env=worker_environment(
@@ -122,220 +251,146 @@ class Supervisor:
                 name=name,
                 worker_id=self._worker_id,
                 home=self._home,
+                board=board,
                 heartbeat_seconds=self._heartbeat_seconds,
             ),
             stdin=subprocess.DEVNULL,
         )
         log.info("Worker %s serves the pool %s.", name, self._pool)
-        ended = threading.Event()
-        # In a thread of its own: a server that does not answer must not keep this one from anything.
-        _background(self._keep_books, name, ended)
-        _background(self._send_heartbeats, record, ended)
-        try:
-            self._watch(record, worker, ended)
-        finally:
-            ended.set()
+        return worker
 
-    def _watch(self, record: WorkerRecord, worker: subprocess.Popen[bytes], ended: threading.Event) -> None:
-        name = record.name
-        seen = _clock()
-        while not self._stop.wait(_TICK_SECONDS):
+    def _watch(self, start: _Start, worker: subprocess.Popen[bytes]) -> Literal["stopped", "failed", "drain"]:
+        _background(self._keep_books, start)
+        while (turn := self._turn(start)) == "on":
             if worker.poll() is not None:
-                log.error("Worker %s ended by itself with exit code %d.", name, worker.returncode)
-                ended.set()
+                log.error("Worker %s ended by itself with exit code %d.", start.name, worker.returncode)
                 # Prefect's worker gives up where its server is away for long: no job is to blame then.
-                self._drain(
-                    record, worker, reason="The worker's process ended.", announced=not _server_answers()
+                self._hand_everything_back(
+                    start, reason="The worker's process ended.", announced=not server_answers()
                 )
-                return
-            now = _clock()
-            if now - seen > self._policy.lost_seconds:
-                # Frozen or suspended for so long that others render its jobs now: nothing is ours any more.
-                log.error("Worker %s was frozen for %.0f s and gives up its runs.", name, now - seen)
-                _kill_all(worker, name)
-                return
-            seen = now
-        log.info("Worker %s stops: %s", name, self._reason)
-        ended.set()
-        self._drain(record, worker, reason=self._reason, announced=True)
+                return "failed"
+            if self._heartbeat.drain is not None:
+                return "drain"
+        return turn
 
-    def _keep_books(self, name: str, ended: threading.Event) -> None:
-        books = Books(name, pool=self._pool)
-        while not ended.wait(self._policy.lost_seconds):
+    def _drain(self, start: _Start) -> Outcome:
+        """Let the runs end without their worker; then wait for whatever comes."""
+        drain = Drain(
+            start.name,
+            pool=self._pool,
+            hand_back=start.hand_back,
+            look_seconds=self._heartbeat_seconds,
+            on_crash=partial(self._heartbeat.count, "crashes"),
+        )
+        log.info("Worker %s takes no more runs: %s", start.name, self._why_drained())
+        if start.worker is None:
+            drain.done.set()
+        else:
+            self._heartbeat.say("draining", self._why_drained())
+            start.worker.kill()
+            start.worker.wait()
+            _background(drain.run, start.ended)
+        while (turn := self._turn(start)) == "on":
+            wanted = self._heartbeat.drain is not None
+            if wanted:
+                state: WorkerState = "drained" if drain.done.is_set() else "draining"
+                self._heartbeat.say(state, self._why_drained())
+            elif not drain.done.is_set():
+                self._heartbeat.say("ready", "It takes runs again once those under way have ended.")
+            else:
+                log.info("Worker %s is no longer drained.", start.name)
+                start.ended.set()
+                self._heartbeat.say("stopping", "It goes on under another name.")
+                _background(self._heartbeat.write).join(_LAST_WORD_SECONDS)
+                return "undrained"
+        return turn
+
+    def _why_drained(self) -> str:
+        request = self._heartbeat.drain
+        return "It is drained." if request is None else f"It is drained by the {request.by}."
+
+    def _turn(self, start: _Start) -> Literal["on", "stopped", "failed"]:
+        """Wait a moment; see to it that the start ends where it was told to or cannot go on."""
+        time.sleep(_TICK_SECONDS)
+        before, self._ticked_at = self._ticked_at, _clock()
+        if self._stopping:
+            log.info("Worker %s stops: %s", start.name, self._reason)
+            self._hand_everything_back(start, reason=self._reason, announced=True)
+            return "stopped"
+        if self._ticked_at - before > self._policy.lost_seconds:
+            # Frozen or suspended for so long that others render its jobs now: nothing is ours any more.
+            log.error(
+                "Worker %s was frozen for %.0f s and gives up its runs.", start.name, self._ticked_at - before
+            )
+            start.ended.set()
+            _kill_all(start.worker, start.name)
+            return "failed"
+        return "on"
+
+    def _pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._stopping:
+            time.sleep(_TICK_SECONDS)
+            self._ticked_at = _clock()
+
+    def _keep_books(self, start: _Start) -> None:
+        books = Books(start.name, pool=self._pool)
+        while not start.ended.wait(self._policy.lost_seconds):
+            if self._heartbeat.state != "ready":
+                # Whoever watches the drain keeps them.
+                return
             try:
                 for flow_run_id in books.orphans():
-                    self._hand_back(name, flow_run_id, reason="Its process ended.", counted=True)
+                    self._hand_back(start, flow_run_id, reason="Its process ended.", counted=True)
             except Exception:
                 # Whatever a proxy may answer: nobody else looks after the orphans of a worker that lives.
-                log.exception("The books of worker %s could not be kept; tried again.", name)
+                log.exception("The books of worker %s could not be kept; tried again.", start.name)
 
-    def _send_heartbeats(self, record: WorkerRecord, ended: threading.Event) -> None:
-        """Tell the store that this worker lives, for when Prefect's server cannot hear it."""
-        while True:
-            with self._record_lock:
-                # Not after the last word has been said.
-                if ended.is_set():
-                    return
-                _note(self._store, record.model_copy(update={"updated_at": datetime.now(UTC)}))
-            ended.wait(self._heartbeat_seconds)
-
-    def _say_stopping(self, record: WorkerRecord, reason: str) -> None:
-        with self._record_lock:
-            update = {"state": "stopping", "reason": reason, "updated_at": datetime.now(UTC)}
-            _note(self._store, record.model_copy(update=update))
-
-    def _record_of(self, name: str) -> WorkerRecord:
-        now = datetime.now(UTC)
-        return WorkerRecord(
-            name=name,
-            worker_id=self._worker_id,
-            pool=self._pool,
-            state="ready",
-            started_at=now,
-            updated_at=now,
-        )
-
-    def _drain(
-        self, record: WorkerRecord, worker: subprocess.Popen[bytes], *, reason: str, announced: bool
-    ) -> None:
+    def _hand_everything_back(self, start: _Start, *, reason: str, announced: bool) -> None:
         """End the renders with all that they started, and hand their runs back.
 
         `announced`: nothing counts against their jobs.
         """
         begun = time.monotonic()
+        start.ended.set()
         # A run may have had several processes: what it started inherits its environment.
-        runs = sorted({engine.flow_run_id for engine in _kill_all(worker, record.name)})
+        runs = sorted({engine.flow_run_id for engine in _kill_all(start.worker, start.name)})
+        if announced:
+            self._heartbeat.say("stopping", reason)
         # Side by side: a store that does not answer must not keep the server from being told. Whatever is
         # not done in time is left behind with this process, and the reaper does it.
         steps = [
-            *([_background(self._say_stopping, record, reason)] if announced else []),
-            _background(
-                self._hand_back_rest, record.name, frozenset(runs), reason=reason, counted=not announced
-            ),
-            *(
-                _background(self._hand_back, record.name, run, reason=reason, counted=not announced)
-                for run in runs
-            ),
+            *([_background(self._heartbeat.write)] if announced else []),
+            _background(self._hand_back_rest, start, frozenset(runs), reason=reason, counted=not announced),
+            *(_background(self._hand_back, start, run, reason=reason, counted=not announced) for run in runs),
         ]
         for step in steps:
-            step.join(max(0.0, DRAIN_SECONDS - (time.monotonic() - begun)))
+            step.join(max(0.0, HAND_BACK_SECONDS - (time.monotonic() - begun)))
         if late := sum(step.is_alive() for step in steps):
             log.error("%d of %d steps were not done in time; the reaper will.", late, len(steps))
-        log.info(
-            "Worker %s drained: %d runs ended, %.1f s.", record.name, len(runs), time.monotonic() - begun
-        )
+        log.info("Worker %s has ended %d runs in %.1f s.", start.name, len(runs), time.monotonic() - begun)
 
-    def _hand_back_rest(self, name: str, known: Set[str], *, reason: str, counted: bool) -> None:
+    def _hand_back_rest(self, start: _Start, known: Set[str], *, reason: str, counted: bool) -> None:
         """Hand back what the server takes for this worker's and had no process yet."""
-        for flow_run_id in sorted(Books(name, pool=self._pool).entries() - known):
-            self._hand_back(name, flow_run_id, reason=reason, counted=counted)
+        for flow_run_id in sorted(Books(start.name, pool=self._pool).entries() - known):
+            self._hand_back(start, flow_run_id, reason=reason, counted=counted)
 
-    def _hand_back(self, name: str, flow_run_id: str, *, reason: str, counted: bool) -> None:
-        try:
-            with _client() as client:
-                run = client.read_flow_run(UUID(flow_run_id))
-                if not is_open(run) or run.labels.get(WORKER_LABEL) not in {None, name}:
-                    # Over, or given to another worker meanwhile.
-                    return
-                done = hand_back(
-                    client,
-                    self._store,
-                    run,
-                    reason=reason,
-                    counted=counted,
-                    policy=self._policy,
-                    # A worker that lives may still hold it for a moment.
-                    delay_seconds=self._policy.requeue_seconds if counted else 0.0,
-                )
-            log.info("Flow run %s: %s.", flow_run_id, done, extra={"flow_run_id": flow_run_id})
-        except ObjectNotFound:
-            log.warning("Flow run %s is unknown to the server.", flow_run_id)
-        except (TriviaRenderError, httpx.HTTPError) as error:
-            # Not the end: its worker sends no heartbeat any more, so the reaper hands it back.
-            log.error(  # noqa: TRY400 - where it was raised tells nothing that its words do not
-                "Flow run %s could not be handed back: %s", flow_run_id, error
-            )
+    def _hand_back(self, start: _Start, flow_run_id: str, *, reason: str, counted: bool) -> None:
+        if start.hand_back(flow_run_id, reason=reason, counted=counted) and counted:
+            self._heartbeat.count("crashes")
 
 
-def _server_answers() -> bool:
-    try:
-        with _client() as client:
-            return client.api_healthcheck() is None
-    except httpx.HTTPError:
-        return False
-
-
-class Books:
-    """The runs that the server takes for this worker's and that no process runs any more.
-
-    A worker tells the server when a run's process dies. Where the server did not hear it, being away itself,
-    the run would stay in its books for ever: its worker lives, so no reaper comes for it.
-    """
-
-    def __init__(self, name: str, *, pool: str) -> None:
-        self._name = name
-        self._pool = pool
-        self._missing: set[str] = set()
-
-    def entries(self) -> set[str]:
-        """Return the runs that are this worker's by the server's books; none where it does not answer."""
-        try:
-            with _client() as client:
-                runs = read_runs(client, pool=self._pool, states=[StateType.RUNNING, StateType.PENDING])
-                return {str(run.id) for run in runs if run.labels.get(WORKER_LABEL) == self._name}
-        except httpx.HTTPError as error:
-            log.warning("Prefect's server did not say what runs here: %s", error)
-            return set()
-
-    def orphans(self) -> set[str]:
-        """Look, and return the runs that had no process at this look and the one before."""
-        # The server first: a run that ends in between has its process still, or its end in the books.
-        entries = self.entries()
-        missing = entries - {engine.flow_run_id for engine in find_engines(self._name)}
-        orphans = missing & self._missing
-        self._missing = missing - orphans
-        return orphans
-
-
-def check_pool(pool: str) -> None:
-    """Raise WorkflowServerError unless the server answers and has the pool."""
-    try:
-        with _client() as client:
-            client.read_work_pool(pool)
-    except ObjectNotFound as error:
-        raise WorkflowServerError(
-            f"Prefect's server has no work pool {pool}.",
-            remedy="Declare it with `trivia deploy`, or name another --pool.",
-        ) from error
-    except httpx.HTTPError as error:
-        raise WorkflowServerError(
-            "Prefect's server does not answer.",
-            evidence=f"  {type(error).__name__}: {error}",
-            remedy="Start it, or correct PREFECT_API_URL (it ends in /api).",
-        ) from error
-
-
-def _client() -> SyncPrefectClient:
-    return get_client(sync_client=True, httpx_settings={"timeout": _HTTP_SECONDS})
-
-
-def _kill_all(worker: subprocess.Popen[bytes], name: str) -> list[Engine]:
+def _kill_all(worker: subprocess.Popen[bytes] | None, name: str) -> list[Engine]:
     """Kill the worker, so that it takes no more work, then its runs; return the runs."""
-    worker.kill()
-    worker.wait()
+    if worker is not None:
+        worker.kill()
+        worker.wait()
     engines = find_engines(name)
     kill_trees(engine.process for engine in engines)
     # One that the worker was just starting.
     rest = find_engines(name)
     kill_trees(engine.process for engine in rest)
     return [*engines, *rest]
-
-
-def _note(store: Store, record: WorkerRecord) -> None:
-    try:
-        write_worker(store, record)
-    except TriviaRenderError as error:
-        log.warning("The store does not know that worker %s is %s: %s", record.name, record.state, error)
 
 
 def _background(work: Callable[..., None], *arguments: object, **options: object) -> threading.Thread:

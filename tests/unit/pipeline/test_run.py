@@ -51,10 +51,10 @@ class Job:
 
     def __init__(self, folder: Path) -> None:
         self.events: list[Event] = []
-        settings = load_settings().model_copy(update={"data_folder": folder, "encoder": "libx264"})
-        self.ports: Ports = replace(
-            make_ports(settings), report=self.events.append, asset_root=folder.parent, usd_per_hour=0.36
+        settings = load_settings().model_copy(
+            update={"data_folder": folder, "encoder": "libx264", "usd_per_hour": 0.36}
         )
+        self.ports: Ports = replace(make_ports(settings), report=self.events.append, asset_root=folder.parent)
 
     def run(self, config: dict[str, Any] | None = CONFIG, **changes: Any) -> Outcome:
         self.events.clear()

@@ -356,8 +356,11 @@ def test_threads_share_one_client(service: SpeechStandIn) -> None:
         list(pool.map(lambda _: voice.synthesize(CLIP, voice=_spec()), range(4)))
 
     assert service.clients_made == 1
+    sent = [request.input.ssml for request in service.requests]
     assert voice.usage == SpeechUsage(
-        requests=4, characters=sum(len(request.input.ssml) for request in service.requests)
+        requests=4,
+        characters=sum(len(text) for text in sent),
+        billed_characters=sum(len(re.sub("<mark [^>]*>", "", text)) for text in sent),
     )
 
 

@@ -82,7 +82,7 @@ def test_an_automation_runs_a_deployment_that_there_is_and_looks_at_a_tag_that_a
 def test_a_run_starts_one_interpreter_and_fetches_nothing() -> None:
     assert PROJECT["pull"] == []
     for item in DEPLOYMENTS:
-        assert item["work_pool"]["job_variables"]["command"] == "python -m prefect.engine"
+        assert item["work_pool"]["job_variables"]["command"] == "python -m trivia_render.workpool.engine"
 
 
 def test_the_locked_prefect_is_the_declared_one() -> None:

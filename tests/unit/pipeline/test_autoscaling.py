@@ -1,0 +1,273 @@
+"""One pass of the autoscaler over a store and a group: what it does, writes down, and does only once."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trivia_render.errors import FleetError, FleetUnavailableError
+from trivia_render.fleet.machines import GroupState, Instance
+from trivia_render.fleet.observation import Patience
+from trivia_render.models.fleet import (
+    Decision,
+    DrainRequest,
+    Machine,
+    Override,
+    Pause,
+    QueueCounts,
+    ScalingPolicy,
+    WorkerRecord,
+)
+from trivia_render.pipeline.autoscaling import Autoscaler, autoscale_once, plan_steps
+from trivia_render.pipeline.fleet_records import (
+    ask_to_drain,
+    read_decision,
+    read_drains,
+    read_history,
+    write_model,
+)
+from trivia_render.pipeline.workers import write_worker
+from trivia_render.storage.keys import FLEET_OVERRIDE_KEY, FLEET_PAUSE_KEY
+from trivia_render.storage.local import LocalStore
+
+
+class Group:
+    """A group whose machines a test names; it remembers what it was asked."""
+
+    def __init__(self, *names: str) -> None:
+        self.target = len(names)
+        self.instances = [Instance(name, "running", datetime.now(UTC)) for name in names]
+        self.grown: list[int] = []
+        self.deleted: list[tuple[tuple[str, ...], str]] = []
+        self.foreign: str | None = None
+        self.fails: Exception | None = None
+
+    def read(self) -> GroupState:
+        return GroupState(self.target, tuple(self.instances), self.foreign)
+
+    def grow(self, size: int, *, request_id: str) -> None:
+        if self.fails is not None:
+            raise self.fails
+        assert size >= self.target
+        self.grown.append(size)
+        self.target = size
+
+    def delete(self, names: Sequence[str], *, request_id: str) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.deleted.append((tuple(names), request_id))
+        self.target -= len(names)
+        self.instances = [item for item in self.instances if item.name not in names]
+
+
+class World:
+    def __init__(self, folder: Path, group: Group | None, **policy: Any) -> None:
+        self.store = LocalStore(folder)
+        self.group = group
+        self.now = datetime.now(UTC)
+        self.scaler = Autoscaler(
+            store=self.store,
+            fleet="none" if group is None else "local",
+            group=group,
+            policy=ScalingPolicy(**policy),
+            patience=Patience(lost_seconds=35, boot_seconds=600),
+            pool="gpu-t4",
+            now=lambda: self.now,
+        )
+
+    def worker(self, name: str, *, state: Any = "ready", runs: int = 0, idle_seconds: float = 3600) -> None:
+        record = WorkerRecord(
+            name=f"{name}-ab12",
+            worker_id=name,
+            pool="gpu-t4",
+            state=state,
+            runs=runs,
+            started_at=self.now - timedelta(hours=2),
+            updated_at=self.now,
+            idle_since=None if runs else self.now - timedelta(seconds=idle_seconds),
+            cpu_percent=50.0 * runs,
+        )
+        write_worker(self.store, record)
+
+    def step(self, pending: int = 0, running: int = 0) -> Any:
+        queue = QueueCounts(pending={"default": pending}, running={"default": running})
+        return autoscale_once(self.scaler, queue, videos_per_machine_per_day=None)
+
+    def history(self) -> list[Any]:
+        return list(read_history(self.store, since=self.now - timedelta(minutes=30), until=self.now))
+
+
+def test_it_grows_by_the_formula_and_writes_down_why(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    world.worker("a", runs=1)
+    record = world.step(pending=250, running=1)
+    assert world.group is not None
+    assert world.group.grown == [3]
+    assert (record.grown_to, record.deleted, record.error) == (3, (), None)
+    kept = read_decision(world.store)
+    assert kept == record
+    assert kept is not None
+    assert kept.finished_at is not None
+    (past,) = world.history()
+    assert (past.machines_before, past.target_machines, past.trigger, past.acted) == (1, 3, "pending", True)
+    assert (past.pending_jobs, past.running_jobs, past.workers) == (250, 1, 1)
+
+
+def test_an_idle_machine_is_drained_first_and_deleted_once_it_is_drained(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a", "b"))
+    assert world.group is not None
+    world.worker("a", idle_seconds=700)
+    world.worker("b", idle_seconds=900)
+    record = world.step()
+    assert record.asked_to_drain == ("b",)
+    assert world.group.deleted == []
+    assert {name: drain.by for name, drain in read_drains(world.store).items()} == {"b": "autoscaler"}
+
+    assert world.step().deleted == (), "it has not said that it is drained"
+    world.worker("b", state="drained")
+    record = world.step()
+    assert record.deleted == ("b",)
+    assert [names for names, _ in world.group.deleted] == [("b",)]
+    assert (world.group.target, read_drains(world.store)) == (1, {})
+    assert world.step().deleted == ()
+
+
+def test_a_drain_is_taken_back_when_work_comes(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a", "b"))
+    world.worker("a")
+    world.worker("b")
+    (drained,) = world.step().asked_to_drain
+    record = world.step(pending=50)
+    assert record.taken_back == (drained,)
+    assert read_drains(world.store) == {}
+    assert world.group is not None
+    assert (world.group.deleted, world.group.target) == ([], 2)
+
+
+def test_a_machine_that_an_operator_drained_is_deleted_and_replaced(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    assert world.group is not None
+    ask_to_drain(world.store, DrainRequest(worker_id="a", by="operator", at=world.now))
+    world.worker("a", state="draining", runs=1)
+    assert world.step(pending=50).deleted == (), "it still renders"
+    world.worker("a", state="drained")
+    record = world.step(pending=50)
+    assert (record.deleted, record.grown_to) == (("a",), 1)
+    assert world.group.target == 1
+    assert read_drains(world.store) == {}
+
+
+def test_the_same_deletion_has_the_same_request_id_and_the_machines_next_life_another(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a", "b"))
+    assert world.group is not None
+    for state in ("ready", "drained"):
+        world.worker("a", runs=1)
+        world.worker("b", state=state)
+        world.group.fails = FleetUnavailableError("lost", remedy="") if state == "drained" else None
+        if state == "ready":
+            world.step()
+    with pytest.raises(FleetUnavailableError):
+        world.step()
+    world.group.fails = None
+    world.step()
+    ((_, first),) = world.group.deleted
+    # As if the acknowledgement had been lost: it is still there, drained, and asked for again.
+    world.group.target, world.group.instances = 2, [Instance("a", "running"), Instance("b", "running")]
+    ask_to_drain(world.store, DrainRequest(worker_id="b", by="autoscaler", at=world.now))
+    world.step()
+    assert world.group.deleted[-1] == (("b",), first)
+
+
+def test_paused_it_decides_and_does_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    write_model(world.store, FLEET_PAUSE_KEY, Pause(at=world.now))
+    record = world.step(pending=500)
+    assert world.group is not None
+    assert (record.paused, record.decision.target_machines, world.group.grown) == (True, 5, [])
+    assert [past.acted for past in world.history()] == [False]
+
+
+def test_an_override_counts_until_it_ends(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    until = world.now + timedelta(hours=2)
+    write_model(world.store, FLEET_OVERRIDE_KEY, Override(machines=4, at=world.now, until=until))
+    assert world.step().grown_to == 4
+    world.now = until
+    world.worker("a")
+    assert world.step().decision.trigger != "manual"
+
+
+def test_it_refuses_to_act_beside_another_autoscaler(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    assert world.group is not None
+    world.group.foreign = "render-autoscaler"
+    with pytest.raises(FleetError, match="Another autoscaler drives this group: render-autoscaler"):
+        world.step(pending=500)
+    assert world.group.grown == []
+    kept = read_decision(world.store)
+    assert kept is not None
+    assert "render-autoscaler" in str(kept.error)
+    assert [(past.acted, past.error is None) for past in world.history()] == [(False, False)]
+
+
+def test_what_the_group_refuses_is_raised_and_written_down(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    assert world.group is not None
+    world.group.fails = FleetUnavailableError("Compute Engine does not answer.", remedy="Wait.")
+    with pytest.raises(FleetUnavailableError):
+        world.step(pending=500)
+    world.group.fails = None
+    assert world.step(pending=500).grown_to == 5, "the next pass does it"
+
+
+def test_a_pass_that_was_cut_off_before_it_acted_is_done_by_the_next(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    assert world.group is not None
+    world.group.fails = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        world.step(pending=500)
+    kept = read_decision(world.store)
+    assert kept is not None
+    assert kept.finished_at is None
+    world.group.fails = None
+    world.step(pending=500)
+    world.step(pending=500)
+    assert world.group.grown == [5], "and only once"
+
+
+def test_drains_of_machines_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    ask_to_drain(world.store, DrainRequest(worker_id="gone", by="operator", at=world.now))
+    world.worker("a", runs=1)
+    world.step()
+    assert read_drains(world.store) == {}
+
+
+def test_without_a_group_it_decides_over_the_workers_that_serve(tmp_path: Path) -> None:
+    world = World(tmp_path, None)
+    world.worker("a", runs=1)
+    record = world.step(pending=150)
+    assert (record.fleet, record.decision.machines_before, record.decision.target_machines) == ("none", 1, 2)
+    assert record.grown_to is None
+    assert [past.acted for past in world.history()] == [False]
+
+
+@pytest.mark.parametrize("state", ["idle", "busy", "draining", "leaving"])
+def test_nothing_but_what_has_nothing_to_do_is_deleted(state: Any) -> None:
+    machine = Machine(name="a", state=state, worker="a-1")
+    decision = Decision(
+        at=datetime.now(UTC),
+        policy="operator",
+        trigger="idle",
+        machines_before=2,
+        target_machines=1,
+        remove=("a",),
+        pending_jobs=0,
+        utilisation_percent=0,
+        reason="",
+    )
+    steps = plan_steps(decision, [machine])
+    assert steps.delete == ()
+    assert steps.drain == (("a",) if state == "idle" else ())

@@ -1,0 +1,163 @@
+"""Processes in the background of one machine, each with a file that says which process it is.
+
+They outlive the command that started them. A number that another process has by now is told apart by its
+start time.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from pydantic import ValidationError
+
+from trivia_render.errors import FleetError, WorkflowServerError
+from trivia_render.models.base import Model
+
+#: A worker hands its runs back within 10 s; the server writes its last events.
+_STOP_SECONDS = 25.0
+_KILL_SECONDS = 5.0
+_START_SECONDS = 120.0
+#: An interpreter that starts another process and ends.
+_DETACH_SECONDS = 30.0
+_EVIDENCE_LINES = 15
+
+#: What a worker puts into the environment of its flow runs: no process that outlives them is its own.
+_OF_A_RUN = ("PREFECT__", "TRIVIA_WORKER_NAME", "TRIVIA_WORKER_BOARD", "WORKER_ID")
+
+
+class Running(Model):
+    """`fleet-local/{name}.json`: a process, when it was started, and which server it was started for."""
+
+    pid: int
+    created: float
+    api_url: str
+
+
+class Part(NamedTuple):
+    """A background process: its name and its command line."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+class LocalProcesses:
+    """The background processes whose files lie in a folder."""
+
+    def __init__(self, folder: Path, *, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+
+    def log_file(self, name: str) -> Path:
+        """Return where a process writes its log."""
+        return self._folder / f"{name}.log"
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether a process runs."""
+        return self.running(name) is not None
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of the processes that were started and not stopped, running or not."""
+        return sorted(file.stem for file in self._folder.glob("*.json") if file.name.startswith(prefix))
+
+    def start(
+        self, part: Part, *, api_url: str, extra: Mapping[str, str], folder: Path | None = None
+    ) -> bool:
+        """Start a process unless it runs; tell whether it was started. `folder`: where; default: here.
+
+        It is nobody's child: whoever ends this process with all that it has started does not end that one.
+        Raises FleetError.
+        """
+        if self.is_running(part.name):
+            return False
+        self._folder.mkdir(parents=True, exist_ok=True)
+        log, state = self.log_file(part.name), self._file(part.name)
+        state.unlink(missing_ok=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "trivia_render.fleet.detach",
+                "start",
+                str(log),
+                str(state),
+                *part.command,
+            ],
+            env={**self._environment, **extra, "PREFECT_API_URL": api_url},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_DETACH_SECONDS,
+            check=False,
+        )
+        deadline = time.monotonic() + _DETACH_SECONDS
+        while not state.exists():
+            if done.returncode != 0 or time.monotonic() > deadline:
+                raise FleetError(
+                    f"The {part.name} process could not be started.",
+                    evidence=f"  {done.stderr.strip()[-500:]}",
+                    remedy=f"See {log}.",
+                )
+            time.sleep(0.02)
+        return True
+
+    def wait_for(self, name: str, ready: Callable[[], bool]) -> None:
+        """Wait until a started process is ready. Raises WorkflowServerError if it ends or takes too long."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not ready():
+            if not self.is_running(name):
+                raise self._failure(name, "has ended")
+            if time.monotonic() > deadline:
+                raise self._failure(name, f"is not ready after {_START_SECONDS:.0f} s")
+            time.sleep(0.3)
+
+    def stop(self, *names: str) -> list[str]:
+        """End processes with their descendants, side by side; return the names of those that ran."""
+        running = {name: found for name in names if (found := self.running(name)) is not None}
+        family: list[psutil.Process] = []
+        for found in running.values():
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(found.pid)
+                family += [process, *process.children(recursive=True)]
+                process.send_signal(signal.SIGTERM)
+        _, left = psutil.wait_procs(family, timeout=_STOP_SECONDS)
+        for straggler in left:
+            with suppress(psutil.NoSuchProcess):
+                straggler.kill()
+        psutil.wait_procs(left, timeout=_KILL_SECONDS)
+        for name in names:
+            self._file(name).unlink(missing_ok=True)
+        return list(running)
+
+    def running(self, name: str) -> Running | None:
+        """Return what is known of a process, or None where it does not run."""
+        try:
+            running = Running.model_validate_json(self._file(name).read_text())
+            process = psutil.Process(running.pid)
+            same = abs(process.create_time() - running.created) < 1.0
+            alive = same and process.status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, ValidationError, psutil.NoSuchProcess):
+            return None
+        return running if alive else None
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _failure(self, name: str, what: str) -> WorkflowServerError:
+        lines = self.log_file(name).read_text(errors="replace").splitlines()[-_EVIDENCE_LINES:]
+        return WorkflowServerError(
+            f"The {name} process {what}.",
+            evidence="\n".join(f"  {line}" for line in lines),
+            remedy=f"See {self.log_file(name)}; `trivia down`, then `trivia up` starts all anew.",
+        )
+
+
+def environment_for_processes(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for processes that outlive whoever starts them, a flow run perhaps. Pure."""
+    return {name: value for name, value in inherited.items() if not name.startswith(_OF_A_RUN)}

@@ -1,0 +1,87 @@
+"""What NVML tells of this machine's GPUs. A machine without NVML has none."""
+
+import warnings
+from typing import Any, NamedTuple
+
+from trivia_render.models.fleet import GpuReading
+
+
+class GpuReadings(NamedTuple):
+    """A look at the GPUs; `error`: why some or all could not be read."""
+
+    gpus: tuple[GpuReading, ...] = ()
+    error: str | None = None
+
+
+def load_nvml() -> Any:
+    """Return NVML's Python module."""
+    with warnings.catch_warnings():
+        # The package of this name only brings nvidia-ml-py and says so at each import.
+        warnings.simplefilter("ignore", FutureWarning)
+        import pynvml  # noqa: PLC0415 - half of the commands need no GPU
+    return pynvml
+
+
+class GpuReader:
+    """Reads all GPUs again and again; NVML stays open in between. Not for several threads."""
+
+    def __init__(self, nvml: Any) -> None:
+        self._nvml = nvml
+        self._open = False
+        self._absent = False
+
+    def read(self) -> GpuReadings:
+        """Return the readings of now. Never raises for a fault of NVML: it is in the answer."""
+        nvml = self._nvml
+        if self._absent:
+            return GpuReadings()
+        try:
+            if not self._open:
+                nvml.nvmlInit()
+                self._open = True
+        except nvml.NVMLError_LibraryNotFound:
+            # No driver is installed, and none will be while this process runs.
+            self._absent = True
+            return GpuReadings()
+        except nvml.NVMLError_DriverNotLoaded:
+            return GpuReadings()
+        except nvml.NVMLError as error:
+            return GpuReadings(error=f"NVML could not be started: {error}")
+        try:
+            handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+            return GpuReadings(tuple(self._of(handle) for handle in handles))
+        except nvml.NVMLError as error:
+            # A GPU that fell off the bus, or a driver that was replaced: begin anew at the next look.
+            self.close()
+            return GpuReadings(error=f"The GPUs could not be read: {error}")
+
+    def close(self) -> None:
+        """Let NVML go."""
+        if self._open:
+            self._open = False
+            try:
+                self._nvml.nvmlShutdown()
+            except self._nvml.NVMLError:
+                # It is as gone as it can be.
+                return
+
+    def _of(self, handle: Any) -> GpuReading:
+        nvml = self._nvml
+        name = nvml.nvmlDeviceGetName(handle)
+        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+        return GpuReading(
+            name=name.decode() if isinstance(name, bytes) else str(name),
+            memory_used_bytes=int(memory.used),
+            memory_total_bytes=int(memory.total),
+            utilisation_percent=float(self._or_zero(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
+            encoder_utilisation_percent=float(
+                self._or_zero(lambda: nvml.nvmlDeviceGetEncoderUtilization(handle)[0])
+            ),
+        )
+
+    def _or_zero(self, ask: Any) -> float:
+        # A100 and H100, for two, have no encoder.
+        try:
+            return float(ask())
+        except self._nvml.NVMLError_NotSupported:
+            return 0.0

@@ -1,0 +1,129 @@
+"""What a worker reads of itself every few seconds: its runs, its processors, its GPUs, its disk."""
+
+import logging
+import shutil
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from trivia_render.models.fleet import GpuReading, JobProgress
+from trivia_render.pipeline.board import read_board, remove_entry
+from trivia_render.telemetry.gpu_readings import GpuReader
+from trivia_render.workpool.cpu_meter import CpuMeter, read_times
+from trivia_render.workpool.processes import find_engines
+
+log = logging.getLogger("trivia_render.worker")
+
+#: `/status` and `/metrics` tell what was read so long ago at most.
+LOOK_SECONDS = 2.0
+
+
+class Readings(NamedTuple):
+    """One look. `runs`: flow runs that have a process; `idle_since`: None while there is one."""
+
+    runs: int = 0
+    jobs: tuple[JobProgress, ...] = ()
+    idle_since: datetime | None = None
+    gpus: tuple[GpuReading, ...] = ()
+    cpu_percent: float | None = None
+    disk_free_bytes: int | None = None
+    disk_total_bytes: int | None = None
+
+
+class Sampler:
+    """Looks from a thread of its own, so that a driver that hangs keeps nothing else from working."""
+
+    def __init__(self, *, gpus: GpuReader, disk: Path, every_seconds: float, cpu: CpuMeter) -> None:
+        self._gpus = gpus
+        self._disk = disk
+        self._every_seconds = every_seconds
+        self._cpu = cpu
+        self._start: tuple[str, Path] | None = None
+        self._idle_since: datetime | None = datetime.now(UTC)
+        self._latest = Readings(idle_since=self._idle_since)
+        self._complaint: str | None = None
+        self._told: set[tuple[int, datetime | None]] = set()
+        self._lock = threading.Lock()
+
+    def follow(self, name: str, board: Path) -> None:
+        """Look at this start of the worker from now on."""
+        with self._lock:
+            self._start = (name, board)
+
+    def latest(self) -> Readings:
+        """Return the last look. Never waits."""
+        return self._latest
+
+    def look(self) -> Readings:
+        """Look now."""
+        with self._lock:
+            start = self._start
+            now = datetime.now(UTC)
+            name, board = start or ("", None)
+            engines = find_engines(name) if start else []
+            # Where the worker has ended, its runs are nobody's children.
+            roots = [psutil.Process(), *(engine.process for engine in engines)]
+            self._cpu.add(read_times(roots), at=time.monotonic())
+            runs = len({engine.flow_run_id for engine in engines})
+            if runs:
+                self._idle_since = None
+            elif self._idle_since is None:
+                self._idle_since = now
+            gpus = self._gpus.read()
+            self._complain(gpus.error)
+            free, total = _disk(self._disk)
+            alive = {engine.process.pid for engine in engines}
+            self._latest = Readings(
+                runs=runs,
+                jobs=() if board is None else self._jobs(board, alive),
+                idle_since=self._idle_since,
+                gpus=gpus.gpus,
+                cpu_percent=self._cpu.percent(),
+                disk_free_bytes=free,
+                disk_total_bytes=total,
+            )
+            return self._latest
+
+    def run(self, ended: threading.Event) -> None:
+        """Look again and again until the event."""
+        while not ended.is_set():
+            try:
+                self.look()
+            except Exception:
+                # Whatever a driver or the system's tables may bring: what is told is older then, and says so.
+                log.exception("The worker could not look at itself; tried again.")
+            ended.wait(self._every_seconds)
+        self._gpus.close()
+
+    def _jobs(self, board: Path, alive: set[int]) -> tuple[JobProgress, ...]:
+        entries = read_board(board)
+        for entry in entries.values():
+            # Once each: a shard goes on after a job that failed.
+            if entry.error is not None and (entry.pid, entry.error_at) not in self._told:
+                self._told.add((entry.pid, entry.error_at))
+                log.warning("A job has failed: %s", entry.error)
+        for pid in entries.keys() - alive:
+            try:
+                remove_entry(board, pid)
+            except OSError as error:
+                log.warning("The entry of process %d stays: %s", pid, error)
+        jobs = [entry.job for pid, entry in entries.items() if pid in alive and entry.job is not None]
+        return tuple(sorted(jobs, key=lambda job: job.started_at))
+
+    def _complain(self, complaint: str | None) -> None:
+        if complaint is not None and complaint != self._complaint:
+            log.warning("%s", complaint)
+        self._complaint = complaint
+
+
+def _disk(folder: Path) -> tuple[int | None, int | None]:
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        # Not made yet, or not there any more: nothing is known then.
+        return None, None
+    return usage.free, usage.total
