@@ -1,17 +1,22 @@
 """What every group of machines must do. Add an adapter to `GROUPS` and the whole suite runs over it."""
 
+import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
 import pytest
 
 from tests.cloud.compute import Group, compute_server
 from tests.cloud.compute.group import Scope
 from trivia_render.errors import FleetError
 from trivia_render.fleet.compute import ComputeGroup
+from trivia_render.fleet.local_group import LocalGroup
+from trivia_render.fleet.local_processes import LocalProcesses
 from trivia_render.fleet.machines import GroupState, MachineGroup
 
 
@@ -57,10 +62,40 @@ def _compute(scope: Scope) -> Iterator[Stage]:
         assert made.victims == []
 
 
+class LocalStage:
+    """Processes of this machine, which only wait."""
+
+    def __init__(self, folder: Path) -> None:
+        self._processes = LocalProcesses(folder, environment=os.environ)
+        waits = (sys.executable, "-c", "import time; time.sleep(60)")
+        api_url = "http://127.0.0.1/api"
+        self.group = LocalGroup(self._processes, folder=folder, host="here", api_url=api_url, command=waits)
+
+    def settle(self) -> None:
+        self.group.read()
+
+    def lose(self, name: str) -> None:
+        running = self._processes.running(name.removeprefix("here-"))
+        assert running is not None
+        process = psutil.Process(running.pid)
+        process.kill()
+        psutil.wait_procs([process], timeout=5)
+
+
+@contextmanager
+def _local(folder: Path) -> Iterator[Stage]:
+    stage = LocalStage(folder / "fleet-local")
+    try:
+        yield stage
+    finally:
+        stage.group.stop()
+
+
 #: Each makes an empty group; the folder is the test's own.
 GROUPS: dict[str, Callable[[Path], AbstractContextManager[Stage]]] = {
     "compute-region": lambda _: _compute("region"),
     "compute-zone": lambda _: _compute("zone"),
+    "local": _local,
 }
 
 

@@ -141,8 +141,8 @@ def _state(item: "compute_v1.ManagedInstance") -> State:
 def _uuid(request_id: str, *what: str) -> str:
     """Return the id of what is asked for, as Compute Engine takes it: a UUID.
 
-    It is another where the same request comes to mean something else, since some machines have gone meanwhile:
-    an id stands for one thing.
+    It is another where the same request comes to mean something else, since some machines have gone
+    meanwhile: an id stands for one thing.
     """
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join((request_id, *what))))
 
