@@ -7,7 +7,7 @@ from prefect.client.orchestration import get_client
 
 from trivia_render.errors import TriviaRenderError
 from trivia_render.models.ports import Store
-from trivia_render.pipeline.workers import take_turn
+from trivia_render.pipeline.workers import sweep_workers_hourly, take_turn
 from trivia_render.workpool.names import POOLS
 from trivia_render.workpool.reaper import Reaped, reap
 from trivia_render.workpool.settling import Policy
@@ -35,6 +35,7 @@ def maintain_once(store: Store, *, owner: str, policy: Policy, turn_seconds: flo
             except TriviaRenderError as error:
                 # One pool's trouble is not the other's.
                 troubles.append(error)
+    sweep_workers_hourly(store, datetime.now(UTC))
     if troubles:
         raise troubles[0]
     return done

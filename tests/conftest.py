@@ -68,7 +68,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneWorkerForPrefect(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            together = ("tests/orchestration/", "tests/end_to_end/test_fleet.py")
-            return next((group for group in together if nodeid.startswith(group)), nodeid)
+            together = {
+                "tests/orchestration/": "one server",
+                # Each is a whole fleet, whose renders take every core.
+                "tests/end_to_end/test_fleet.py": "fleets",
+                "tests/end_to_end/test_scaling.py": "fleets",
+                "tests/end_to_end/test_up_and_down.py": "fleets",
+                "tests/end_to_end/test_worker_endpoints.py": "fleets",
+            }
+            return next((name for start, name in together.items() if nodeid.startswith(start)), nodeid)
 
     return OneWorkerForPrefect(config, log)

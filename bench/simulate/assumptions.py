@@ -39,7 +39,7 @@ def assumptions(report: Report) -> list[tuple[str, str, str]]:
         ("machines that never serve", f"{inputs.dud_share:.1%}", f"{assumed}"),
         ("preemptions", f"after {inputs.lifetime_hours:g} h on average, exponential; finished clips are kept",
          f"{assumed}"),
-        ("a preempted run is offered again", f"after {inputs.hand_back_seconds:g} s, behind all that wait",
+        ("a preempted run is offered again", f"after {inputs.hand_back_seconds:g} s, in its old place",
          f"{measured} (10 s); Prefect's order"),
         ("stockouts", stockouts, f"{assumed}"),
         ("utilisation that a busy machine tells", f"{inputs.busy_utilisation_percent:.0f} %", f"{assumed}"),

@@ -184,7 +184,7 @@ def _legend(report: Report) -> str:
     floor = report.work_hours * report.money.usd_per_hour["nvenc"]
     return (
         "Waits are from submission until a job's render first begins; a preempted job is not counted "
-        "twice. The longest waits are those of preempted shards, which go behind all that wait. "
+        "twice. "
         "Machine hours run from a machine's creation to its end, until the last video is finished. "
         f"*{SHORT_IDLE_SECONDS} s idle* is `TRIVIA_IDLE_SECONDS={SHORT_IDLE_SECONDS}`.\n\n"
         "The *oracle* knows every arrival and every render time beforehand. Each minute it takes the taut "

@@ -8,7 +8,7 @@ import random
 from collections import deque
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import simpy
 
@@ -132,16 +132,19 @@ class World:
             self.pending += submission.end - submission.first
             self._offer(_Shard(submission))
 
-    def _offer(self, shard: _Shard) -> None:
-        self._queue.append(shard)
+    def _offer(self, shard: _Shard, *, place: Literal["last", "first"] = "last") -> None:
+        if place == "first":
+            self._queue.appendleft(shard)
+        else:
+            self._queue.append(shard)
         waiting, self._waiting = self._waiting, {}
         for vm in waiting:
             _wake(vm)
 
     def _offer_later(self, shard: _Shard) -> _Events:
         yield self._env.timeout(self.inputs.hand_back_seconds)
-        # Prefect hands out runs by their scheduled time, and this one's is now: behind all that wait.
-        self._offer(shard)
+        # Prefect hands out runs by their scheduled time, and this one keeps its own: before all that wait.
+        self._offer(shard, place="first")
 
     def _day_end(self) -> _Events:
         yield self._env.timeout(self.inputs.hours * 3600)

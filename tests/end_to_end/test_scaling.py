@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import psutil
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
-from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.fleet import small_config, until
@@ -22,7 +22,7 @@ from tests.local_operator import Operator
 from trivia_render.models.fleet import DecisionRecord, PastDecision
 from trivia_render.pipeline.fleet_records import read_decision, read_history
 from trivia_render.storage.local import LocalStore
-from trivia_render.workpool.processes import find_engines
+from trivia_render.workpool.processes import Engine, find_engines
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -61,23 +61,14 @@ class Scaling(Operator):
         return read_decision(self.store)
 
     def decisions(self) -> list[PastDecision]:
-        now = time.time()
-        from datetime import UTC, datetime, timedelta
-
-        until_ = datetime.fromtimestamp(now, UTC)
-        return list(read_history(self.store, since=until_ - timedelta(hours=1), until=until_))
+        now = datetime.now(UTC)
+        return list(read_history(self.store, since=now - timedelta(hours=1), until=now))
 
     def told(self) -> dict[str, Any]:
         """What the dashboard's page is told."""
         with urllib.request.urlopen(f"{self.dashboard}/status", timeout=10) as answer:  # noqa: S310 - ours
             status: dict[str, Any] = json.load(answer)
             return status
-
-    def runs_of_autoscale(self) -> list[FlowRun]:
-        from prefect.client.schemas.filters import FlowFilter, FlowFilterName
-
-        with temporary_settings({PREFECT_API_URL: self.api_url}), get_client(sync_client=True) as client:
-            return client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["autoscale"])))
 
 
 @pytest.fixture
@@ -148,10 +139,9 @@ def test_a_killed_control_worker_leaves_the_next_one_to_decide_and_nothing_is_do
     )
     killed = time.monotonic()
     os.killpg(control.pid, signal.SIGKILL)
-    for child in psutil.process_iter():
+    for engine in engines_of_control(operator):
         # Its flow run's process has a session of its own.
-        if child.pid in {engine.process.pid for engine in find_engines_of_control(operator)}:
-            child.kill()
+        engine.process.kill()
     before = operator.decision()
     assert before is not None
     # What a service manager does at once.
@@ -175,7 +165,7 @@ def test_a_killed_control_worker_leaves_the_next_one_to_decide_and_nothing_is_do
     assert len(all_workers(operator)) == 3, "no worker runs that no file names"
 
 
-def find_engines_of_control(operator: Scaling) -> list[Any]:
+def engines_of_control(operator: Scaling) -> list[Engine]:
     log = (operator.home / "fleet-local/control.log").read_text(errors="replace")
     names = {
         str(json.loads(line).get("message", "")).split()[1]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -188,8 +189,11 @@ def run_worker(*, pool: str, limit: int | None) -> None:
     check_pool(pool)
     store, rates = make_store(settings), make_rates(settings)
     metadata = metadata_url(settings.metadata_host)
-    named = "worker_id" in settings.model_fields_set
-    worker_id = (not named and metadata and instance_name(metadata)) or settings.worker_id
+    given = settings.model_fields_set
+    instance = None if metadata is None or {"worker_id", "host"} <= given else instance_name(metadata)
+    worker_id = settings.worker_id if "worker_id" in given else instance or settings.worker_id
+    # In leases a container's name has a number that no network knows.
+    host = settings.host if "host" in given else instance or socket.gethostname()
     home = settings.data_folder.absolute()
     supervisor = Supervisor(
         facts=read_facts(settings, worker_id=worker_id, pool=pool),
@@ -200,7 +204,7 @@ def run_worker(*, pool: str, limit: int | None) -> None:
         policy=policy_of(settings),
         heartbeat_seconds=settings.worker_heartbeat_seconds,
         environment=_environment_of_runs(settings),
-        listen=Listen(settings.worker_bind, settings.worker_port, settings.host),
+        listen=Listen(settings.worker_bind, settings.worker_port, host),
         on_heartbeat=keep_ledger(store, usd_per_hour=rates.usd_per_hour),
     )
 

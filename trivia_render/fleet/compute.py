@@ -47,11 +47,11 @@ class ComputeGroup:
         another call and still not say when it was started again. Whoever judges a machine by its age counts
         from when it was first seen.
         """
-        deadline = self._begin()
-        manager = self._api.manager(deadline)
+        api, deadline = self._begin()
+        manager = api.manager(deadline)
         return GroupState(
             target=manager.target_size,
-            instances=tuple(_instance(item) for item in self._api.instances(deadline)),
+            instances=tuple(_instance(item) for item in api.instances(deadline)),
             foreign_autoscaler=self._driver(manager, deadline),
         )
 
@@ -61,8 +61,8 @@ class ComputeGroup:
         Raises FleetError for fewer than it aims at right before, and while Google's own autoscaler drives it.
         Compute Engine has no resizing on a condition: nothing else may change the target at the same time.
         """
-        deadline = self._begin()
-        manager = self._api.manager(deadline)
+        api, deadline = self._begin()
+        manager = api.manager(deadline)
         driver = self._driver(manager, deadline)
         if driver is not None:
             raise _driven(self._place, driver)
@@ -73,23 +73,23 @@ class ComputeGroup:
                 remedy="Delete machines by their names; else the group would choose which ones go.",
             )
         if size > manager.target_size:
-            started = self._api.resize(size, request_id=_uuid(request_id, str(size)), deadline=deadline)
-            self._api.finish(started, deadline)
+            started = api.resize(size, request_id=_uuid(request_id, str(size)), deadline=deadline)
+            api.finish(started, deadline)
 
     def delete(self, names: Sequence[str], *, request_id: str) -> None:
         """Delete these machines and lower the group's target by their number.
 
         Those that are gone or going already are passed over, here and, where they go just now, by the group.
         """
-        deadline = self._begin()
+        api, deadline = self._begin()
         urls = [
             item.instance or item.name
-            for item in self._api.instances(deadline)
+            for item in api.instances(deadline)
             if item.name in names and _state(item) != "leaving"
         ]
         if urls:
-            started = self._api.delete_instances(urls, request_id=_uuid(request_id, *urls), deadline=deadline)
-            self._api.finish(started, deadline)
+            started = api.delete_instances(urls, request_id=_uuid(request_id, *urls), deadline=deadline)
+            api.finish(started, deadline)
 
     def close(self) -> None:
         """Close the connections; another call opens new ones."""
@@ -97,8 +97,9 @@ class ComputeGroup:
         if api is not None:
             api.close()
 
-    def _begin(self) -> Deadline:
-        return Deadline(self._limits.deadline_seconds)
+    def _begin(self) -> "tuple[ComputeApi, Deadline]":
+        # Loading the client is no time of Compute Engine's.
+        return self._api, Deadline(self._limits.deadline_seconds)
 
     @cached_property
     def _api(self) -> "ComputeApi":

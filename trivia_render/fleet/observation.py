@@ -77,9 +77,11 @@ def _machine(
     patience: Patience,
 ) -> Machine:
     drained_by = None if drain is None else drain.by
-    if instance.state == "leaving" or (worker is not None and worker.state == "stopping"):
+    fresh = worker is not None and _is_fresh(worker, at=at, patience=patience)
+    # An old word of goodbye says nothing of the machine that was made anew under the name.
+    if instance.state == "leaving" or (fresh and worker is not None and worker.state == "stopping"):
         return Machine(name=instance.name, state="leaving")
-    if worker is None or not _is_fresh(worker, at=at, patience=patience):
+    if worker is None or not fresh:
         waiting = before is not None and before.state in {"starting", "failing"}
         since = (before.idle_since if before is not None and waiting else None) or at
         if worker is None and instance.since is not None:

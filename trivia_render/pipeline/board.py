@@ -79,7 +79,9 @@ class BoardReport:
                 case JobFound() | JobEnded(state="completed"):
                     self._put(job=None)
                 case JobEnded():
-                    self._put(job=None, error=f"{event.error_code}: {event.message}", error_at=self._now())
+                    # A lone surrogate of a config's text, which no file can hold.
+                    message = f"{event.error_code}: {event.message}".encode("utf-8", "replace").decode()
+                    self._put(job=None, error=message, error_at=self._now())
                 case StageStarted() if job is not None:
                     self._put(job=job.model_copy(update={"stage": event.stage}))
                 case ClipFinished() if job is not None:
@@ -120,7 +122,7 @@ class BoardReport:
         self._unwritten = False
         temporary = self._file.with_suffix(".tmp")
         try:
-            temporary.write_text(self._entry.model_dump_json())
+            temporary.write_bytes(self._entry.model_dump_json().encode())
             temporary.replace(self._file)
         except OSError as error:
             if not self._complained:

@@ -1,15 +1,23 @@
 """What the store knows of the fleet's workers, and turns that only one process at a time may have."""
 
+import logging
 import uuid
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from trivia_render.errors import ObjectMissingError, PreconditionFailedError, StoreError
+from trivia_render.errors import ObjectMissingError, PreconditionFailedError, StoreError, TriviaRenderError
 from trivia_render.models.base import Model
 from trivia_render.models.fleet import WorkerRecord
-from trivia_render.models.ports import Store
+from trivia_render.models.ports import ObjectInfo, Store
 from trivia_render.storage import keys
+
+log = logging.getLogger("trivia_render.maintenance")
+
+#: Each start of a worker leaves a record behind, and a machine that was deleted its drain.
+SWEPT_AFTER = timedelta(days=2)
+_SWEEP_TURN = "sweep"
+_SWEEP_SECONDS = 3600.0
 
 
 class Turn(Model):
@@ -93,3 +101,43 @@ def end_turn(store: Store, name: str, *, owner: str, now: datetime) -> None:
 def new_owner() -> str:
     """Return a name for a turn's owner that no other process has."""
     return uuid.uuid4().hex
+
+
+def sweep_workers(store: Store, now: datetime) -> int:
+    """Delete what is left of machines that have said nothing for two days; return how many objects.
+
+    These are workers' records, and requests to drain: those of machines that still say something stay.
+    Raises the store's errors.
+    """
+    deleted, heard_of = 0, set()
+    for info in store.list(keys.WORKERS_PREFIX):
+        if now - info.updated > SWEPT_AFTER:
+            deleted += _delete_unchanged(store, info)
+        else:
+            name = info.key.removeprefix(keys.WORKERS_PREFIX).removesuffix(".json")
+            # A start's name is its machine's with a part that is new each time.
+            heard_of.add(f"{keys.DRAINS_PREFIX}{name.rpartition('-')[0] or name}.json")
+    for info in store.list(keys.DRAINS_PREFIX):
+        if now - info.updated > SWEPT_AFTER and info.key not in heard_of:
+            deleted += _delete_unchanged(store, info)
+    return deleted
+
+
+def sweep_workers_hourly(store: Store, now: datetime) -> None:
+    """Do that if nobody has within the hour. A store in trouble is logged."""
+    try:
+        # An owner of its own each time: it never prolongs a turn.
+        if take_turn(store, _SWEEP_TURN, owner=new_owner(), now=now, seconds=_SWEEP_SECONDS):
+            deleted = sweep_workers(store, now)
+            log.info("%d records of workers that are gone were deleted.", deleted)
+    except TriviaRenderError as error:
+        log.warning("Records of workers that are gone stay for now: %s", error)
+
+
+def _delete_unchanged(store: Store, info: ObjectInfo) -> bool:
+    try:
+        store.delete(info.key, if_generation=info.generation)
+    except PreconditionFailedError:
+        # Written since it was listed: it is needed again.
+        return False
+    return True

@@ -1,6 +1,6 @@
 """A worker's endpoints over HTTP: is it alive, how is it, and its metrics.
 
-All three answer from memory: neither Prefect nor the store is asked, and nothing waits.
+All three answer from memory: neither Prefect nor the store is asked.
 """
 
 import logging
@@ -28,18 +28,19 @@ _NO_STORE = {"Cache-Control": "no-store"}
 def make_app(
     *, alive: Callable[[], bool], record: Callable[[], WorkerRecord], metrics: Callable[[], bytes]
 ) -> Starlette:
-    """Return the application. The callables must not block."""
+    """Return the application. `alive` must not block; whatever the other two do, /healthz answers."""
 
     async def healthz(_request: Request) -> Response:
         if alive():
             return JSONResponse({"status": "ok"}, headers=_NO_STORE)
         return JSONResponse({"status": "stuck"}, status_code=503, headers=_NO_STORE)
 
-    async def status(_request: Request) -> Response:
-        return Response(record().model_dump_json(indent=2), media_type="application/json", headers=_NO_STORE)
+    # Plain functions run in threads of Starlette's.
+    def status(_request: Request) -> Response:
+        return _told(lambda: record().model_dump_json(indent=2), content_type="application/json")
 
-    async def prometheus(_request: Request) -> Response:
-        return Response(metrics(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+    def prometheus(_request: Request) -> Response:
+        return _told(metrics, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return Starlette(
         routes=[
@@ -48,6 +49,15 @@ def make_app(
             Route("/metrics", prometheus),
         ]
     )
+
+
+def _told(make: Callable[[], str | bytes], *, content_type: str) -> Response:
+    try:
+        return Response(make(), headers={**_NO_STORE, "Content-Type": content_type})
+    except Exception:
+        # A fault of ours: whoever asked gets an answer, and the log says the rest.
+        log.exception("The worker could not say how it is.")
+        return JSONResponse({"status": "unknown"}, status_code=500, headers=_NO_STORE)
 
 
 class Endpoints:
@@ -66,7 +76,13 @@ class Endpoints:
     def serve(self, app: Starlette) -> None:
         """Begin to answer. Requests that came before wait until then."""
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False, ws="none"
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -80,6 +96,8 @@ class Endpoints:
         deadline = time.monotonic() + _START_SECONDS
         while not self._server.started and self._thread.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)
+        if not self._server.started:
+            log.error("The endpoints on port %d do not answer.", self.port)
 
     def close(self) -> None:
         """Answer no more."""

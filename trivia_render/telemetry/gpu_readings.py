@@ -1,13 +1,14 @@
 """What NVML tells of this machine's GPUs. A machine without NVML has none."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from trivia_render.models.fleet import GpuReading
 
 
 class GpuReadings(NamedTuple):
-    """A look at the GPUs; `error`: why some or all could not be read."""
+    """A look at the GPUs: all of them, or none and `error`, why they could not be read."""
 
     gpus: tuple[GpuReading, ...] = ()
     error: str | None = None
@@ -73,15 +74,15 @@ class GpuReader:
             name=name.decode() if isinstance(name, bytes) else str(name),
             memory_used_bytes=int(memory.used),
             memory_total_bytes=int(memory.total),
-            utilisation_percent=float(self._or_zero(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
-            encoder_utilisation_percent=float(
-                self._or_zero(lambda: nvml.nvmlDeviceGetEncoderUtilization(handle)[0])
+            utilisation_percent=self._percent(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+            encoder_utilisation_percent=self._percent(
+                lambda: nvml.nvmlDeviceGetEncoderUtilization(handle)[0]
             ),
         )
 
-    def _or_zero(self, ask: Any) -> float:
-        # A100 and H100, for two, have no encoder.
+    def _percent(self, ask: Callable[[], float]) -> float:
         try:
-            return float(ask())
+            return min(100.0, float(ask()))
         except self._nvml.NVMLError_NotSupported:
+            # A100 and H100, for two, have no encoder.
             return 0.0

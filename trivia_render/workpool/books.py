@@ -38,21 +38,27 @@ class Books:
         return bool(self._missing)
 
     def entries(self, states: Sequence[StateType] = (StateType.RUNNING, StateType.PENDING)) -> set[str]:
-        """Return the runs that are this worker's by the server's books; none where it does not answer."""
+        """Return the runs that are this worker's by the server's books. Raises WorkflowServerError."""
         return {str(run.id) for run in self.runs(states)}
 
     def runs(self, states: Sequence[StateType]) -> list[FlowRun]:
-        """Return this worker's runs in these states; none where the server does not answer."""
+        """Return this worker's runs in these states. Raises WorkflowServerError."""
         try:
             with prefect_client() as client:
                 found = read_runs(client, pool=self._pool, states=states)
                 return [run for run in found if run.labels.get(WORKER_LABEL) == self._name]
         except httpx.HTTPError as error:
-            log.warning("Prefect's server did not say what runs here: %s", error)
-            return []
+            raise WorkflowServerError(
+                "Prefect's server did not say what runs here.",
+                evidence=f"  {type(error).__name__}: {error}",
+                remedy="It is asked again.",
+            ) from error
 
     def orphans(self) -> set[str]:
-        """Look, and return the runs that had no process at this look and the one before."""
+        """Look, and return the runs that had no process at this look and the one before.
+
+        Raises WorkflowServerError.
+        """
         # The server first: a run that ends in between has its process still, or its end in the books.
         entries = self.entries()
         missing = entries - {engine.flow_run_id for engine in find_engines(self._name)}
@@ -115,7 +121,7 @@ class HandBack:
 
 
 def server_answers() -> bool:
-    """Tell whether Prefect's server answers now."""
+    """Tell whether Prefect's server answers now. One that is silent is waited for over a minute."""
     try:
         with prefect_client() as client:
             return client.api_healthcheck() is None

@@ -186,7 +186,7 @@ class Heartbeat:
                 # Not after the last word has been said.
                 if ended.is_set():
                     return
-                self._write()
+                self._write_whatever_happens()
             deadline = time.monotonic() + self._every_seconds
             while not (ended.is_set() or self._due.is_set()) and time.monotonic() < deadline:
                 self._due.wait(min(_WAIT_TICK_SECONDS, self._every_seconds))
@@ -206,6 +206,13 @@ class Heartbeat:
             self.drain = DrainRequest(worker_id=worker_id, by="operator", at=datetime.now(UTC))
         except TriviaRenderError as error:
             log.warning("The store did not say whether worker %s shall drain: %s", worker_id, error)
+
+    def _write_whatever_happens(self) -> None:
+        try:
+            self._write()
+        except Exception:
+            # Without heartbeats all that this worker renders would be given to others.
+            log.exception("Worker %s could not send its heartbeat; tried again.", self._name)
 
     def _write(self) -> None:
         record = self.record()
@@ -233,9 +240,13 @@ class Heartbeat:
         """Call back once."""
         if self._on_heartbeat is None:
             return
-        counts = self.counts()
-        beat = WorkerBeat(self.record(), self._board, ended, counts.preemptions, counts.crashes)
+        counts, name = self.counts(), self._name
         try:
-            self._on_heartbeat(beat)
+            self._on_heartbeat(
+                WorkerBeat(self.record(), self._board, ended, counts.preemptions, counts.crashes)
+            )
         except TriviaRenderError as error:
-            log.warning("What worker %s has done could not be kept: %s", beat.record.name, error)
+            log.warning("What worker %s has done could not be kept: %s", name, error)
+        except Exception:
+            # The next call finds what this one left.
+            log.exception("What worker %s has done could not be kept; tried again.", name)

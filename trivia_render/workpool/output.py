@@ -19,6 +19,7 @@ log = logging.getLogger("trivia_render.worker")
 _SOCKET = "output.sock"
 #: The main process answers at once, unless it is frozen.
 _ANSWER_SECONDS = 5.0
+_PAUSE_SECONDS = 0.5
 _STREAMS = (1, 2)
 
 
@@ -28,6 +29,7 @@ class OutputDoor:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listener: socket.socket | None = None
+        self._closed = threading.Event()
 
     def open(self) -> None:
         """Start to answer. Where the system cannot do it, runs keep the pipes that they were given."""
@@ -45,19 +47,24 @@ class OutputDoor:
 
     def close(self) -> None:
         """Answer no more."""
+        self._closed.set()
         if self._listener is not None:
             with suppress(OSError):
                 # Closing alone would leave the thread waiting.
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
-            (self._folder / _SOCKET).unlink(missing_ok=True)
+            with suppress(OSError):
+                # The board may be gone, and goes anyway.
+                (self._folder / _SOCKET).unlink()
 
     def _answer(self, listener: socket.socket) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
                 asking, _ = listener.accept()
             except OSError:
-                return
+                # Closed; or this process has as many files open as it may, which passes.
+                self._closed.wait(_PAUSE_SECONDS)
+                continue
             with asking, suppress(OSError):
                 socket.send_fds(asking, [b"."], list(_STREAMS))
 
@@ -74,6 +81,8 @@ def take_output(folder: Path) -> bool:
         except OSError:
             return False
     if len(given) != len(_STREAMS):
+        for theirs in given:
+            os.close(theirs)
         return False
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

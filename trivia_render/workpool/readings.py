@@ -4,6 +4,7 @@ import logging
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ log = logging.getLogger("trivia_render.worker")
 
 #: `/status` and `/metrics` tell what was read so long ago at most.
 LOOK_SECONDS = 2.0
+#: What the GPUs said so long ago is no longer told.
+GPU_SECONDS = 30.0
 
 
 class Readings(NamedTuple):
@@ -35,7 +38,7 @@ class Readings(NamedTuple):
 
 
 class Sampler:
-    """Looks from a thread of its own, so that a driver that hangs keeps nothing else from working."""
+    """Looks from threads of its own: one for the GPUs, whose driver may hang, and one for the rest."""
 
     def __init__(self, *, gpus: GpuReader, disk: Path, every_seconds: float, cpu: CpuMeter) -> None:
         self._gpus = gpus
@@ -45,59 +48,71 @@ class Sampler:
         self._start: tuple[str, Path] | None = None
         self._idle_since: datetime | None = datetime.now(UTC)
         self._latest = Readings(idle_since=self._idle_since)
+        #: What the GPUs said last, and when.
+        self._gpu_look: tuple[float, tuple[GpuReading, ...]] = (float("-inf"), ())
         self._complaint: str | None = None
         self._told: set[tuple[int, datetime | None]] = set()
-        self._lock = threading.Lock()
 
     def follow(self, name: str, board: Path) -> None:
-        """Look at this start of the worker from now on."""
-        with self._lock:
-            self._start = (name, board)
+        """Look at this start of the worker from now on. Never waits."""
+        self._start = (name, board)
 
     def latest(self) -> Readings:
         """Return the last look. Never waits."""
         return self._latest
 
     def look(self) -> Readings:
-        """Look now."""
-        with self._lock:
-            start = self._start
-            now = datetime.now(UTC)
-            name, board = start or ("", None)
-            engines = find_engines(name) if start else []
-            # Where the worker has ended, its runs are nobody's children.
-            roots = [psutil.Process(), *(engine.process for engine in engines)]
-            self._cpu.add(read_times(roots), at=time.monotonic())
-            runs = len({engine.flow_run_id for engine in engines})
-            if runs:
-                self._idle_since = None
-            elif self._idle_since is None:
-                self._idle_since = now
-            gpus = self._gpus.read()
-            self._complain(gpus.error)
-            free, total = _disk(self._disk)
-            alive = {engine.process.pid for engine in engines}
-            self._latest = Readings(
-                runs=runs,
-                jobs=() if board is None else self._jobs(board, alive),
-                idle_since=self._idle_since,
-                gpus=gpus.gpus,
-                cpu_percent=self._cpu.percent(),
-                disk_free_bytes=free,
-                disk_total_bytes=total,
-            )
-            return self._latest
+        """Look now, the GPUs as they were last. For one thread."""
+        start = self._start
+        now = datetime.now(UTC)
+        name, board = start or ("", None)
+        engines = find_engines(name) if start else []
+        jobs = () if board is None else self._jobs(board, {engine.process.pid for engine in engines})
+        # Where the worker has ended, its runs are nobody's children.
+        roots = [psutil.Process(), *(engine.process for engine in engines)]
+        self._cpu.add(read_times(roots), at=time.monotonic())
+        runs = len({engine.flow_run_id for engine in engines})
+        if runs:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = now
+        free, total = _disk(self._disk)
+        read_at, gpus = self._gpu_look
+        self._latest = Readings(
+            runs=runs,
+            jobs=jobs,
+            idle_since=self._idle_since,
+            # Nothing rather than what a driver said that has hung since.
+            gpus=gpus if time.monotonic() - read_at < GPU_SECONDS else (),
+            cpu_percent=self._cpu.percent(),
+            disk_free_bytes=free,
+            disk_total_bytes=total,
+        )
+        return self._latest
+
+    def look_at_gpus(self) -> None:
+        """Read the GPUs now; the next look tells of them. For one thread."""
+        found = self._gpus.read()
+        self._complain(found.error)
+        self._gpu_look = (time.monotonic(), found.gpus)
 
     def run(self, ended: threading.Event) -> None:
         """Look again and again until the event."""
+        self._repeat(self.look, ended)
+
+    def watch_gpus(self, ended: threading.Event) -> None:
+        """Read the GPUs again and again until the event."""
+        self._repeat(self.look_at_gpus, ended)
+        self._gpus.close()
+
+    def _repeat(self, look: Callable[[], object], ended: threading.Event) -> None:
         while not ended.is_set():
             try:
-                self.look()
+                look()
             except Exception:
-                # Whatever a driver or the system's tables may bring: what is told is older then, and says so.
+                # Whatever a driver or the system's tables may bring: what is told is older then.
                 log.exception("The worker could not look at itself; tried again.")
             ended.wait(self._every_seconds)
-        self._gpus.close()
 
     def _jobs(self, board: Path, alive: set[int]) -> tuple[JobProgress, ...]:
         entries = read_board(board)

@@ -155,9 +155,12 @@ def put_back(client: SyncPrefectClient, run: FlowRun, *, message: str, delay_sec
     """Put a dead run back into its pool and queue, to be started after the delay.
 
     By way of Crashed, so that its history says what happened. A worker dies of a run that it still holds
-    and is offered again, hence the delay.
+    and is offered again, hence the delay. Without one it has its old place: a lost machine must not send its
+    jobs behind all that came since.
     """
     if run.state is None or not run.state.is_crashed():
         set_state(client, run.id, Crashed(message=message))
     start = datetime.now(UTC) + timedelta(seconds=delay_seconds)
+    if delay_seconds == 0 and run.expected_start_time is not None:
+        start = min(start, run.expected_start_time)
     set_state(client, run.id, AwaitingRetry(scheduled_time=start, message=message))

@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 import psutil
 
 from trivia_render.encode.slots import usable_cores
+from trivia_render.errors import WorkflowServerError
 from trivia_render.models.fleet import WorkerState
 from trivia_render.models.ports import Store
 from trivia_render.telemetry.endpoints import make_app, open_endpoints, url_of
@@ -49,6 +50,8 @@ _TICK_SECONDS = 0.25
 _FIRST_LOOK_SECONDS = 5.0
 #: What others may take for the last word of a start.
 _LAST_WORD_SECONDS = 5.0
+#: A server that has said nothing for so long does not answer.
+_SERVER_SECONDS = 5.0
 #: A worker that dies at once is not started anew at once.
 _RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
 _STEADY_SECONDS = 60.0
@@ -100,11 +103,14 @@ Outcome = Literal["stopped", "failed", "undrained"]
 
 
 class _Start(NamedTuple):
-    """One start of the worker. `ended` ends its threads; `worker`: none where it began drained."""
+    """One start of the worker. `ended` ends its threads; `worker`: none where it began drained.
+
+    `draining`: whoever watches the drain keeps the books from then on.
+    """
 
     name: str
-    board: Path
     ended: threading.Event
+    draining: threading.Event
     hand_back: HandBack
     worker: subprocess.Popen[bytes] | None
 
@@ -184,6 +190,7 @@ class Supervisor:
             log.info("The worker's /healthz, /status and /metrics are at %s.", url)
             with self._heartbeat:
                 _background(self._sampler.run, ended)
+                _background(self._sampler.watch_gpus, ended)
                 self._run()
         finally:
             ended.set()
@@ -202,7 +209,14 @@ class Supervisor:
     def _serve(self, name: str) -> Outcome:
         """Run one worker from its start to its end, whatever ends it."""
         board = self._scratch / f"board-{name}"
-        board.mkdir(mode=0o700, parents=True)
+        try:
+            board.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            # A full disk, say. Tried again, as a render would be.
+            log.error(  # noqa: TRY400 - where it was raised tells nothing that its words do not
+                "Worker %s cannot start without its board: %s", name, error
+            )
+            return "failed"
         self._sampler.follow(name, board)
         self._heartbeat.begin(name, board)
         ended = threading.Event()
@@ -212,8 +226,8 @@ class Supervisor:
             drained = self._is_drained_at_first()
             start = _Start(
                 name,
-                board,
                 ended,
+                threading.Event(),
                 HandBack(name, store=self._store, policy=self._policy),
                 None if drained else self._start_worker(name, board),
             )
@@ -225,6 +239,7 @@ class Supervisor:
             return self._drain(start) if outcome == "drain" else outcome
         finally:
             ended.set()
+            self._ticked_at = _clock()
             _background(self._heartbeat.tell, ended=True).join(_LAST_WORD_SECONDS)
             door.close()
             shutil.rmtree(board, ignore_errors=True)
@@ -266,7 +281,7 @@ class Supervisor:
                 log.error("Worker %s ended by itself with exit code %d.", start.name, worker.returncode)
                 # Prefect's worker gives up where its server is away for long: no job is to blame then.
                 self._hand_everything_back(
-                    start, reason="The worker's process ended.", announced=not server_answers()
+                    start, reason="The worker's process ended.", announced=not _server_answers_soon()
                 )
                 return "failed"
             if self._heartbeat.drain is not None:
@@ -282,6 +297,7 @@ class Supervisor:
             look_seconds=self._heartbeat_seconds,
             on_crash=partial(self._heartbeat.count, "crashes"),
         )
+        start.draining.set()
         log.info("Worker %s takes no more runs: %s", start.name, self._why_drained())
         if start.worker is None:
             drain.done.set()
@@ -336,12 +352,13 @@ class Supervisor:
     def _keep_books(self, start: _Start) -> None:
         books = Books(start.name, pool=self._pool)
         while not start.ended.wait(self._policy.lost_seconds):
-            if self._heartbeat.state != "ready":
-                # Whoever watches the drain keeps them.
+            if start.draining.is_set():
                 return
             try:
                 for flow_run_id in books.orphans():
                     self._hand_back(start, flow_run_id, reason="Its process ended.", counted=True)
+            except WorkflowServerError as error:
+                log.warning("The books of worker %s wait: %s", start.name, error)
             except Exception:
                 # Whatever a proxy may answer: nobody else looks after the orphans of a worker that lives.
                 log.exception("The books of worker %s could not be kept; tried again.", start.name)
@@ -352,6 +369,7 @@ class Supervisor:
         `announced`: nothing counts against their jobs.
         """
         begun = time.monotonic()
+        self._ticked_at = _clock()
         start.ended.set()
         # A run may have had several processes: what it started inherits its environment.
         runs = sorted({engine.flow_run_id for engine in _kill_all(start.worker, start.name)})
@@ -372,7 +390,12 @@ class Supervisor:
 
     def _hand_back_rest(self, start: _Start, known: Set[str], *, reason: str, counted: bool) -> None:
         """Hand back what the server takes for this worker's and had no process yet."""
-        for flow_run_id in sorted(Books(start.name, pool=self._pool).entries() - known):
+        try:
+            rest = Books(start.name, pool=self._pool).entries() - known
+        except WorkflowServerError as error:
+            log.warning("Worker %s does not know what else it was given: %s", start.name, error)
+            return
+        for flow_run_id in sorted(rest):
             self._hand_back(start, flow_run_id, reason=reason, counted=counted)
 
     def _hand_back(self, start: _Start, flow_run_id: str, *, reason: str, counted: bool) -> None:
@@ -391,6 +414,12 @@ def _kill_all(worker: subprocess.Popen[bytes] | None, name: str) -> list[Engine]
     rest = find_engines(name)
     kill_trees(engine.process for engine in rest)
     return [*engines, *rest]
+
+
+def _server_answers_soon() -> bool:
+    answers: list[bool] = []
+    _background(lambda: answers.append(server_answers())).join(_SERVER_SECONDS)
+    return answers == [True]
 
 
 def _background(work: Callable[..., None], *arguments: object, **options: object) -> threading.Thread:

@@ -121,6 +121,13 @@ def test_a_stopping_worker_and_a_machine_that_its_group_takes_away_are_leaving()
     assert machine(worker(), instance=Instance("m-1", "leaving")).state == "leaving"
 
 
+def test_a_machine_made_anew_under_its_name_does_not_leave_because_the_old_one_did() -> None:
+    goodbye = worker(state="stopping", updated_at=ago(36))
+    assert machine(goodbye, before=Machine(name="m-1", state="leaving")).state == "starting"
+    since = Machine(name="m-1", state="starting", idle_since=ago(601))
+    assert machine(goodbye, before=since).state == "failing"
+
+
 def test_a_young_machine_without_a_worker_is_starting_and_an_old_one_is_failing() -> None:
     young = machine(instance=Instance("m-1", "running", ago(599)))
     assert (young.state, young.idle_since) == ("starting", ago(599))

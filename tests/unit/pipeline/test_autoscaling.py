@@ -7,30 +7,24 @@ from typing import Any
 
 import pytest
 
+from tests.unit.pipeline.scaling_world import World
 from trivia_render.errors import FleetError, FleetUnavailableError
 from trivia_render.fleet.machines import GroupState, Instance
-from trivia_render.fleet.observation import Patience
 from trivia_render.models.fleet import (
     Decision,
     DrainRequest,
     Machine,
     Override,
     Pause,
-    QueueCounts,
-    ScalingPolicy,
-    WorkerRecord,
 )
-from trivia_render.pipeline.autoscaling import Autoscaler, autoscale_once, plan_steps
+from trivia_render.pipeline.autoscaling import plan_steps
 from trivia_render.pipeline.fleet_records import (
     ask_to_drain,
     read_decision,
     read_drains,
-    read_history,
     write_model,
 )
-from trivia_render.pipeline.workers import write_worker
 from trivia_render.storage.keys import FLEET_OVERRIDE_KEY, FLEET_PAUSE_KEY
-from trivia_render.storage.local import LocalStore
 
 
 class Group:
@@ -62,48 +56,11 @@ class Group:
         self.instances = [item for item in self.instances if item.name not in names]
 
 
-class World:
-    def __init__(self, folder: Path, group: Group | None, **policy: Any) -> None:
-        self.store = LocalStore(folder)
-        self.group = group
-        self.now = datetime.now(UTC)
-        self.scaler = Autoscaler(
-            store=self.store,
-            fleet="none" if group is None else "local",
-            group=group,
-            policy=ScalingPolicy(**policy),
-            patience=Patience(lost_seconds=35, boot_seconds=600),
-            pool="gpu-t4",
-            now=lambda: self.now,
-        )
-
-    def worker(self, name: str, *, state: Any = "ready", runs: int = 0, idle_seconds: float = 3600) -> None:
-        record = WorkerRecord(
-            name=f"{name}-ab12",
-            worker_id=name,
-            pool="gpu-t4",
-            state=state,
-            runs=runs,
-            started_at=self.now - timedelta(hours=2),
-            updated_at=self.now,
-            idle_since=None if runs else self.now - timedelta(seconds=idle_seconds),
-            cpu_percent=50.0 * runs,
-        )
-        write_worker(self.store, record)
-
-    def step(self, pending: int = 0, running: int = 0) -> Any:
-        queue = QueueCounts(pending={"default": pending}, running={"default": running})
-        return autoscale_once(self.scaler, queue, videos_per_machine_per_day=None)
-
-    def history(self) -> list[Any]:
-        return list(read_history(self.store, since=self.now - timedelta(minutes=30), until=self.now))
-
-
 def test_it_grows_by_the_formula_and_writes_down_why(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a"))
     world.worker("a", runs=1)
     record = world.step(pending=250, running=1)
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     assert world.group.grown == [3]
     assert (record.grown_to, record.deleted, record.error) == (3, (), None)
     kept = read_decision(world.store)
@@ -117,7 +74,7 @@ def test_it_grows_by_the_formula_and_writes_down_why(tmp_path: Path) -> None:
 
 def test_an_idle_machine_is_drained_first_and_deleted_once_it_is_drained(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a", "b"))
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     world.worker("a", idle_seconds=700)
     world.worker("b", idle_seconds=900)
     record = world.step()
@@ -142,13 +99,13 @@ def test_a_drain_is_taken_back_when_work_comes(tmp_path: Path) -> None:
     record = world.step(pending=50)
     assert record.taken_back == (drained,)
     assert read_drains(world.store) == {}
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     assert (world.group.deleted, world.group.target) == ([], 2)
 
 
 def test_a_machine_that_an_operator_drained_is_deleted_and_replaced(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a"))
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     ask_to_drain(world.store, DrainRequest(worker_id="a", by="operator", at=world.now))
     world.worker("a", state="draining", runs=1)
     assert world.step(pending=50).deleted == (), "it still renders"
@@ -161,7 +118,7 @@ def test_a_machine_that_an_operator_drained_is_deleted_and_replaced(tmp_path: Pa
 
 def test_the_same_deletion_has_the_same_request_id_and_the_machines_next_life_another(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a", "b"))
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     for state in ("ready", "drained"):
         world.worker("a", runs=1)
         world.worker("b", state=state)
@@ -184,7 +141,7 @@ def test_paused_it_decides_and_does_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a"))
     write_model(world.store, FLEET_PAUSE_KEY, Pause(at=world.now))
     record = world.step(pending=500)
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     assert (record.paused, record.decision.target_machines, world.group.grown) == (True, 5, [])
     assert [past.acted for past in world.history()] == [False]
 
@@ -201,7 +158,7 @@ def test_an_override_counts_until_it_ends(tmp_path: Path) -> None:
 
 def test_it_refuses_to_act_beside_another_autoscaler(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a"))
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     world.group.foreign = "render-autoscaler"
     with pytest.raises(FleetError, match="Another autoscaler drives this group: render-autoscaler"):
         world.step(pending=500)
@@ -214,7 +171,7 @@ def test_it_refuses_to_act_beside_another_autoscaler(tmp_path: Path) -> None:
 
 def test_what_the_group_refuses_is_raised_and_written_down(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a"))
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     world.group.fails = FleetUnavailableError("Compute Engine does not answer.", remedy="Wait.")
     with pytest.raises(FleetUnavailableError):
         world.step(pending=500)
@@ -224,7 +181,7 @@ def test_what_the_group_refuses_is_raised_and_written_down(tmp_path: Path) -> No
 
 def test_a_pass_that_was_cut_off_before_it_acted_is_done_by_the_next(tmp_path: Path) -> None:
     world = World(tmp_path, Group("a"))
-    assert world.group is not None
+    assert isinstance(world.group, Group)
     world.group.fails = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         world.step(pending=500)

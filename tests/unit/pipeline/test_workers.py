@@ -1,23 +1,28 @@
 """Workers' records, and turns that only one process at a time has."""
 
+import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.unit.pipeline.jobs_in_store import NOON, Interrupted
 from trivia_render.errors import StoreError, StoreUnavailableError
-from trivia_render.models.fleet import WorkerRecord
+from trivia_render.models.fleet import DrainRequest, WorkerRecord
 from trivia_render.models.ports import ObjectInfo
+from trivia_render.pipeline.fleet_records import ask_to_drain
 from trivia_render.pipeline.workers import (
     end_turn,
     is_stopping,
     new_owner,
+    sweep_workers,
+    sweep_workers_hourly,
     take_turn,
     write_worker,
 )
-from trivia_render.storage.keys import turn_key, worker_key
+from trivia_render.storage.keys import drain_key, turn_key, worker_key
 from trivia_render.storage.local import LocalStore
 
 TURN = turn_key("maintenance")
@@ -132,3 +137,64 @@ def test_a_store_out_of_reach_is_no_answer(tmp_path: Path) -> None:
         is_stopping(Unreachable(tmp_path), "worker-1")
     with pytest.raises(StoreUnavailableError):
         take(Unreachable(tmp_path), "a")
+
+
+def drain(worker_id: str) -> DrainRequest:
+    return DrainRequest(worker_id=worker_id, by="operator", at=NOON)
+
+
+def age(store: LocalStore, key: str, **since: float) -> None:
+    """Make an object older."""
+    written = (datetime.now(UTC) - timedelta(**since)).timestamp()
+    os.utime(store.root / key, (written, written))
+
+
+def test_records_and_drains_of_machines_that_are_gone_are_swept(store: Interrupted) -> None:
+    for name in ("gone-ab12", "late-ab12", "lives-ab12", "lives-cd34"):
+        write_worker(store, record(name))
+    for worker_id in ("gone", "lives", "new"):
+        ask_to_drain(store, drain(worker_id))
+    for key in (worker_key("gone-ab12"), worker_key("lives-ab12"), drain_key("gone"), drain_key("lives")):
+        age(store, key, days=2, seconds=60)
+    age(store, worker_key("late-ab12"), days=1, hours=23)
+    assert sweep_workers(store, datetime.now(UTC)) == 3
+    assert {info.key for info in store.list("fleet/")} == {
+        worker_key("late-ab12"),
+        worker_key("lives-cd34"),
+        drain_key("lives"),  # drained for days, and still there
+        drain_key("new"),
+    }
+    assert sweep_workers(store, datetime.now(UTC)) == 0
+
+
+def test_a_record_that_is_written_while_it_is_swept_stays(tmp_path: Path) -> None:
+    class Late(LocalStore):
+        def delete(self, key: str, *, if_generation: int | None = None) -> None:
+            write_worker(self, record())
+            super().delete(key, if_generation=if_generation)
+
+    store = Late(tmp_path)
+    write_worker(store, record())
+    age(store, worker_key("worker-1-ab12"), days=3)
+    assert sweep_workers(store, datetime.now(UTC)) == 0
+    assert store.stat(worker_key("worker-1-ab12")) is not None
+
+
+def test_it_is_swept_once_an_hour_by_whoever_comes(store: Interrupted) -> None:
+    now = datetime.now(UTC)
+    for minutes, swept in ((0, True), (1, False), (59, False), (61, True), (62, False)):
+        write_worker(store, record())
+        age(store, worker_key("worker-1-ab12"), days=3)
+        sweep_workers_hourly(store, now + timedelta(minutes=minutes))
+        assert (store.stat(worker_key("worker-1-ab12")) is None) == swept
+
+
+def test_a_store_in_trouble_fails_no_pass(
+    store: Interrupted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreachable(prefix: str) -> Iterator[ObjectInfo]:
+        raise StoreUnavailableError("503", remedy="Wait.")
+
+    monkeypatch.setattr(store, "list", unreachable)
+    sweep_workers_hourly(store, NOON)
+    assert "503" in caplog.text

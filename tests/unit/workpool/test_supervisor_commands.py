@@ -1,12 +1,14 @@
-"""How the supervisor starts Prefect's worker: the command line and the environment."""
+"""How the supervisor starts Prefect's worker, and that no silent server holds it up."""
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
+from trivia_render.workpool import supervisor
 from trivia_render.workpool.names import CONTROL_POOL, RENDER_POOL
 from trivia_render.workpool.processes import WORKER_MARK
 from trivia_render.workpool.supervisor import default_limit, worker_command, worker_environment
@@ -18,6 +20,7 @@ def environment(inherited: dict[str, str]) -> dict[str, str]:
         name="worker-1-ab12",
         worker_id="worker-1",
         home=Path("/srv/trivia"),
+        board=Path("/srv/trivia/tmp/board"),
         heartbeat_seconds=10.0,
     )
 
@@ -39,6 +42,7 @@ def test_flow_runs_inherit_what_marks_them_and_where_the_store_is() -> None:
     assert found[WORKER_MARK] == "worker-1-ab12"
     assert found["WORKER_ID"] == "worker-1"
     assert found["TRIVIA_HOME"] == "/srv/trivia"
+    assert found["TRIVIA_WORKER_BOARD"] == "/srv/trivia/tmp/board"
     assert found["PREFECT_WORKER_HEARTBEAT_SECONDS"] == "10"
     assert found["LANG"] == "C.UTF-8"
 
@@ -65,3 +69,17 @@ def test_the_inherited_environment_is_not_changed() -> None:
 def test_renders_run_one_at_a_time_and_scheduled_flows_side_by_side() -> None:
     assert default_limit(RENDER_POOL, render_pool=RENDER_POOL) == 1
     assert default_limit(CONTROL_POOL, render_pool=RENDER_POOL) >= max(2, psutil.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_the_server_says_is_told(answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "server_answers", lambda: answers)
+    assert supervisor._server_answers_soon() is answers
+
+
+def test_a_server_that_takes_a_request_and_is_silent_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(supervisor, "_SERVER_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "server_answers", lambda: go_on.wait(20))
+    assert not supervisor._server_answers_soon()
+    go_on.set()

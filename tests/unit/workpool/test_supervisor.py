@@ -1,0 +1,234 @@
+"""The main process of a worker's machine, with a process that only waits in the place of Prefect's worker."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from trivia_render.models.fleet import DrainRequest, WorkerRecord
+from trivia_render.pipeline.fleet_records import ask_to_drain, take_drain_back
+from trivia_render.pipeline.workers import read_worker
+from trivia_render.storage.local import LocalStore
+from trivia_render.workpool import draining, supervisor
+from trivia_render.workpool.books import Books
+from trivia_render.workpool.heartbeat import WorkerBeat, WorkerFacts
+from trivia_render.workpool.processes import WORKER_MARK
+from trivia_render.workpool.settling import Policy
+from trivia_render.workpool.supervisor import Listen, Supervisor
+
+DRAIN = DrainRequest(worker_id="vm-1", by="operator", at=datetime(2026, 5, 1, tzinfo=UTC))
+
+
+class Machine:
+    """A supervisor in a thread, and what it does."""
+
+    def __init__(self, folder: Path, store: LocalStore) -> None:
+        self.scratch = folder / "scratch"
+        self.beats: list[WorkerBeat] = []
+        self.store = store
+        self.main = Supervisor(
+            facts=WorkerFacts("vm-1", "gpu-t4", "cpu", {}),
+            limit=1,
+            store=store,
+            home=folder,
+            scratch=self.scratch,
+            policy=Policy(lost_seconds=35, max_crashes=3, requeue_seconds=30),
+            heartbeat_seconds=0.05,
+            environment=os.environ,
+            listen=Listen("127.0.0.1", 0, "elsewhere"),
+            on_heartbeat=self.beats.append,
+        )
+        self.thread = threading.Thread(target=self.main.run)
+        self.thread.start()
+        until(lambda: self.main._heartbeat.status_url and self.status().name != "vm-1")
+
+    def status(self) -> WorkerRecord:
+        url = self.main._heartbeat.status_url
+        assert url is not None
+        return WorkerRecord.model_validate_json(httpx.get(url, trust_env=False).content)
+
+    def health(self) -> int:
+        url = self.main._heartbeat.status_url
+        assert url is not None
+        return httpx.get(url.replace("/status", "/healthz"), trust_env=False).status_code
+
+    def workers(self) -> list[psutil.Process]:
+        """The stand-ins for Prefect's worker, of all starts."""
+        found = []
+        for child in psutil.Process().children():
+            try:
+                environment = child.environ()
+            except psutil.Error:
+                continue
+            if environment.get("TRIVIA_HOME") == str(self.scratch.parent) and "PREFECT__FLOW_RUN_ID" not in (
+                environment
+            ):
+                found.append(child)
+        return found
+
+    def stop(self) -> None:
+        self.main.stop("The test is over.")
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "store")
+
+
+@pytest.fixture
+def start(
+    tmp_path: Path, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Machine]]:
+    monkeypatch.setattr(supervisor, "worker_command", lambda **_: ["sleep", "60"])
+    monkeypatch.setattr(supervisor, "server_answers", lambda: True)
+    monkeypatch.setattr(supervisor, "_RESTART_SECONDS", (0.05,))
+    monkeypatch.setattr(supervisor, "_TICK_SECONDS", 0.02)
+    monkeypatch.setattr(draining, "_SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(draining, "_TICK_SECONDS", 0.02)
+    monkeypatch.setattr(Books, "runs", lambda _books, _states: [])
+    machines: list[Machine] = []
+
+    def begin() -> Machine:
+        machines.append(Machine(tmp_path, store))
+        return machines[-1]
+
+    yield begin
+    for machine in machines:
+        machine.stop()
+        assert machine.workers() == []
+
+
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+Start = Callable[[], Machine]
+
+
+def test_it_serves_until_it_is_told_to_stop_and_says_so_at_last(start: Start, store: LocalStore) -> None:
+    machine = start()
+    until(lambda: len(machine.workers()) == 1)
+    assert (machine.health(), machine.status().state) == (200, "ready")
+    name = machine.status().name
+    machine.stop()
+    found = read_worker(store, name)
+    assert found is not None
+    assert (found[0].state, found[0].reason) == ("stopping", "The test is over.")
+    assert [beat.ended for beat in machine.beats].count(True) == 1
+    assert machine.beats[-1].ended
+    assert list(machine.scratch.glob("board-*")) == []
+
+
+def test_a_worker_that_dies_is_started_anew_under_another_name(start: Start) -> None:
+    machine = start()
+    until(lambda: len(machine.workers()) == 1)
+    name = machine.status().name
+    machine.workers()[0].kill()
+    until(lambda: machine.status().name != name)
+    until(lambda: len(machine.workers()) == 1)
+    assert "ended by itself" in (machine.status().last_error or "")
+    assert machine.health() == 200
+
+
+def test_a_drain_ends_the_worker_and_not_its_runs(start: Start, store: LocalStore) -> None:
+    machine = start()
+    until(lambda: len(machine.workers()) == 1)
+    name = machine.status().name
+    marks = {WORKER_MARK: name, "PREFECT__FLOW_RUN_ID": "run-1"}
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, **marks}) as run:
+        until(lambda: machine.status().runs == 1)
+        ask_to_drain(store, DRAIN)
+        until(lambda: machine.status().state == "draining")
+        until(lambda: machine.workers() == [])
+        time.sleep(0.3)
+        assert (machine.status().state, machine.health(), run.poll()) == ("draining", 200, None)
+        run.kill()
+    until(lambda: machine.status().state == "drained")
+    assert (machine.status().name, machine.health()) == (name, 200)
+    take_drain_back(store, "vm-1")
+    until(lambda: machine.status().state == "ready")
+    assert machine.status().name != name
+    until(lambda: len(machine.workers()) == 1)
+
+
+def test_a_drain_that_is_taken_back_early_waits_for_the_runs_under_way(
+    start: Start, store: LocalStore
+) -> None:
+    machine = start()
+    name = machine.status().name
+    marks = {WORKER_MARK: name, "PREFECT__FLOW_RUN_ID": "run-1"}
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, **marks}) as run:
+        until(lambda: machine.status().runs == 1)
+        ask_to_drain(store, DRAIN)
+        until(lambda: machine.status().state == "draining")
+        take_drain_back(store, "vm-1")
+        until(lambda: machine.status().state == "ready")
+        assert (machine.status().name, machine.workers()) == (name, [])
+        run.kill()
+    until(lambda: machine.status().name != name)
+    until(lambda: len(machine.workers()) == 1)
+
+
+def test_a_machine_that_comes_back_while_it_is_drained_starts_no_worker(
+    start: Start, store: LocalStore
+) -> None:
+    ask_to_drain(store, DRAIN)
+    machine = start()
+    until(lambda: machine.status().state == "drained")
+    assert machine.workers() == []
+    found = read_worker(store, machine.status().name)
+    until(lambda: read_worker(store, machine.status().name) is not None)
+    assert found is None or found[0].state == "drained", "it never said that it serves"
+
+
+def test_a_preemption_in_a_drain_ends_what_is_left(
+    start: Start, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_back = []
+    monkeypatch.setattr(
+        supervisor.HandBack, "__call__", lambda _, run, *, reason, counted: handed_back.append((run, counted))
+    )
+    machine = start()
+    name = machine.status().name
+    marks = {WORKER_MARK: name, "PREFECT__FLOW_RUN_ID": "run-1"}
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, **marks}) as run:
+        until(lambda: machine.status().runs == 1)
+        ask_to_drain(store, DRAIN)
+        until(lambda: machine.status().state == "draining")
+        machine.main.stop_preempted()
+        machine.thread.join(20)
+        assert run.wait(5) is not None
+    assert handed_back == [("run-1", False)]
+    assert machine.beats[-1].preemptions == 1
+    found = read_worker(store, name)
+    assert found is not None
+    assert found[0].state == "stopping"
+
+
+def test_a_start_without_room_for_its_board_is_tried_again(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine = start()
+    until(lambda: len(machine.workers()) == 1)
+    name = machine.status().name
+    away = tmp_path / "away"
+    machine.scratch.rename(away)
+    machine.scratch.write_text("a file where the folder was")
+    machine.workers()[0].kill()
+    until(lambda: "cannot start without its board" in caplog.text)
+    assert machine.health() == 200
+    machine.scratch.unlink()
+    until(lambda: machine.status().name != name)
+    until(lambda: len(machine.workers()) == 1)
