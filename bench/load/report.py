@@ -251,6 +251,11 @@ def _judgement(mode: ModeResult) -> str:
         else f"{steady.completed} of {steady.submitted} videos were completed, with {steady.errors.total} "
         f"errors, and {steady.task_runs} of {steady.task_runs_expected} task runs were recorded."
     )
+    if steady.completed == steady.submitted and steady.task_runs < steady.task_runs_expected:
+        verdict += (
+            " The server has the others not as completed: Prefect's picture of these tasks is wrong, and "
+            "the videos are published all the same."
+        )
     return (
         f"**{mode.mode.capitalize()}.** {verdict} At {steady.rate_per_day:,.0f} videos a day Prefect's side "
         f"takes {steady.server_cpu_per_video * steady.rate_per_day / SECONDS_PER_DAY:.2f} cores, "
@@ -267,12 +272,15 @@ def _limits(figures: LoadReport) -> str:
             continue
         fast = mode.fast
         full = fast.whole.busy_cores > 0.9 * figures.machine.cores
+        alone = fast.whole.others_cores(fast.usage) <= _QUIET_CORES
         told.append(
             f"{mode.mode}: {fast.videos_per_second:.2f} videos a second "
             f"({_round(fast.videos_per_second * SECONDS_PER_DAY):,.0f} a day), with {_cores(fast.usage):.2f} "
             f"cores for Prefect's side and {fast.usage['flows'].cores:.2f} for workers and flows"
             + (
                 ", which filled this machine: the server's own limit is higher"
+                if full and alone
+                else ", on a machine that other programs filled with it: the limit is higher"
                 if full
                 else ", while cores stood idle: answers of the server were waited for"
             )

@@ -204,6 +204,24 @@ class DecisionRecord(Model):
     finished_at: datetime | None = Field(default=None, description="None while it is acted upon.")
     error: str | None = None
 
+    def as_past(self) -> PastDecision:
+        """Return it as history keeps it."""
+        decision, snapshot = self.decision, self.snapshot
+        return PastDecision(
+            at=decision.at,
+            trigger=decision.trigger,
+            machines_before=decision.machines_before,
+            target_machines=decision.target_machines,
+            removed=self.deleted,
+            pending_jobs=decision.pending_jobs,
+            running_jobs=sum(snapshot.running.values()),
+            workers=sum(machine.worker is not None for machine in snapshot.machines),
+            utilisation_percent=decision.utilisation_percent,
+            reason=decision.reason,
+            acted=self.fleet != "none" and not self.paused and self.error is None,
+            error=self.error,
+        )
+
 
 class HistoryHour(Model):
     """`fleet/history/{hour}.json`: the decisions of an hour, the oldest first."""

@@ -19,7 +19,6 @@ from trivia_render.models.fleet import (
     DrainRequest,
     FleetSnapshot,
     Machine,
-    PastDecision,
     QueueCounts,
     ScalingPolicy,
 )
@@ -85,7 +84,7 @@ def autoscale_once(
             record = record.model_copy(update={"error": str(error)})
     record = record.model_copy(update={"finished_at": scaler.now()})
     write_model(scaler.store, keys.FLEET_DECISION_KEY, record)
-    add_to_history(scaler.store, _past(record))
+    add_to_history(scaler.store, record.as_past())
     if trouble is not None:
         raise trouble
     return record
@@ -201,21 +200,3 @@ def _refuse_foreign(group: GroupState | None) -> None:
             f"Another autoscaler drives this group: {group.foreign_autoscaler}.",
             remedy="Delete it, or turn it off: two of them would undo each other's work.",
         )
-
-
-def _past(record: DecisionRecord) -> PastDecision:
-    decision, snapshot = record.decision, record.snapshot
-    return PastDecision(
-        at=decision.at,
-        trigger=decision.trigger,
-        machines_before=decision.machines_before,
-        target_machines=decision.target_machines,
-        removed=record.deleted,
-        pending_jobs=decision.pending_jobs,
-        running_jobs=sum(snapshot.running.values()),
-        workers=sum(machine.worker is not None for machine in snapshot.machines),
-        utilisation_percent=decision.utilisation_percent,
-        reason=decision.reason,
-        acted=record.fleet != "none" and not record.paused and record.error is None,
-        error=record.error,
-    )

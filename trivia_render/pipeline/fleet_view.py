@@ -79,7 +79,7 @@ def make_view(
         policy=None if record is None else record.policy,
         override=override,
         pause=store.pause,
-        decision=None if record is None else _past(record),
+        decision=None if record is None else record.as_past(),
         last_success_at=_last_success(record, store.history),
         decisions=changes(store.history),
         history=thinned(store.history, now=at),
@@ -135,24 +135,6 @@ def _workers(records: Iterable[WorkerRecord], *, at: datetime, lost_seconds: flo
             version=record.versions.get("trivia_render"),
             last_error=record.last_error,
         )
-
-
-def _past(record: DecisionRecord) -> PastDecision:
-    decision, snapshot = record.decision, record.snapshot
-    return PastDecision(
-        at=decision.at,
-        trigger=decision.trigger,
-        machines_before=decision.machines_before,
-        target_machines=decision.target_machines,
-        removed=record.deleted,
-        pending_jobs=decision.pending_jobs,
-        running_jobs=sum(snapshot.running.values()),
-        workers=sum(machine.worker is not None for machine in snapshot.machines),
-        utilisation_percent=decision.utilisation_percent,
-        reason=decision.reason,
-        acted=record.fleet != "none" and not record.paused and record.error is None,
-        error=record.error,
-    )
 
 
 def _last_success(record: DecisionRecord | None, history: Sequence[PastDecision]) -> datetime | None:

@@ -309,7 +309,9 @@ class Supervisor:
         while (turn := self._turn(start)) == "on":
             wanted = self._heartbeat.drain is not None
             if wanted:
-                state: WorkerState = "drained" if drain.done.is_set() else "draining"
+                # The record tells both: one that says it is drained must not name a run.
+                left = not drain.done.is_set() or self._sampler.latest().runs > 0
+                state: WorkerState = "draining" if left else "drained"
                 self._heartbeat.say(state, self._why_drained())
             elif not drain.done.is_set():
                 self._heartbeat.say("ready", "It takes runs again once those under way have ended.")

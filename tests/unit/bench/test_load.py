@@ -398,6 +398,12 @@ def test_figures_of_a_machine_that_others_used_say_so() -> None:
     assert "single, at the day's rate: other programs used 0.88 cores" in told
 
 
+def test_task_runs_that_the_server_lost_are_told_beside_videos_that_it_did_not() -> None:
+    lost = SPLIT.steady.model_copy(update={"task_runs": 8398})
+    text = report.section(figures(SPLIT.model_copy(update={"steady": lost})))
+    assert "8398 of 8400 task runs were recorded. The server has the others not as completed" in text
+
+
 def test_a_rate_that_was_not_carried_is_not_called_so() -> None:
     failed = SPLIT.model_copy(
         update={

@@ -152,5 +152,5 @@ def test_the_history_that_decisions_are_made_of_is_the_one_that_production_keeps
             decision=decision,
             deleted=tuple(sorted(machine.name for machine in steps.delete)),
         )
-        assert after.history[-1] == autoscaling._past(record)
+        assert after.history[-1] == record.as_past()
         assert len(after.history) <= 60

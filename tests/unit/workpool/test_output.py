@@ -59,15 +59,13 @@ def test_without_a_door_a_run_keeps_what_it_has(tmp_path: Path) -> None:
 
 
 def test_a_door_that_is_closed_answers_nobody_and_holds_no_thread(tmp_path: Path) -> None:
-    threads = threading.active_count()
+    before = set(threading.enumerate())
     door = OutputDoor(tmp_path)
     door.open()
-    assert threading.active_count() == threads + 1
+    (thread,) = (thread for thread in set(threading.enumerate()) - before if thread.name == "output")
     door.close()
-    for thread in threading.enumerate():
-        if thread.name == "output":
-            thread.join(5)
-    assert threading.active_count() == threads
+    thread.join(5)
+    assert not thread.is_alive()
     assert not take_output(tmp_path)
 
 

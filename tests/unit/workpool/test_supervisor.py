@@ -16,7 +16,7 @@ from trivia_render.models.fleet import DrainRequest, WorkerRecord
 from trivia_render.pipeline.fleet_records import ask_to_drain, take_drain_back
 from trivia_render.pipeline.workers import read_worker
 from trivia_render.storage.local import LocalStore
-from trivia_render.workpool import draining, supervisor
+from trivia_render.workpool import draining, readings, supervisor
 from trivia_render.workpool.books import Books
 from trivia_render.workpool.heartbeat import WorkerBeat, WorkerFacts
 from trivia_render.workpool.processes import WORKER_MARK
@@ -161,6 +161,27 @@ def test_a_drain_ends_the_worker_and_not_its_runs(start: Start, store: LocalStor
     until(lambda: machine.status().state == "ready")
     assert machine.status().name != name
     until(lambda: len(machine.workers()) == 1)
+
+
+def test_a_record_that_says_drained_names_no_run_any_more(
+    start: Start, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = start()
+    marks = {WORKER_MARK: machine.status().name, "PREFECT__FLOW_RUN_ID": "run-1"}
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, **marks}) as run:
+        until(lambda: machine.status().runs == 1)
+        ask_to_drain(store, DRAIN)
+        until(lambda: machine.status().state == "draining")
+        with monkeypatch.context() as patch:
+            # The next look at its processes is still to come when the run ends.
+            seen = readings.find_engines(machine.status().name)
+            patch.setattr(readings, "find_engines", lambda _: seen)
+            run.kill()
+            run.wait()
+            time.sleep(0.5)
+            assert (machine.status().state, machine.status().runs) == ("draining", 1)
+    until(lambda: machine.status().state == "drained")
+    assert not any(beat.record.state == "drained" and beat.record.runs for beat in machine.beats)
 
 
 def test_a_drain_that_is_taken_back_early_waits_for_the_runs_under_way(
