@@ -13,10 +13,6 @@ from tasks.scale import TURN, make_autoscaler, scale_once
 from trivia_render.pipeline.workers import end_turn, new_owner
 from trivia_render.settings import load_settings
 
-#: What a pass takes, and ample time beside it. With a cloud that answers at its last try it takes longer, and
-#: another may begin: what both ask for is a state, and asked for twice it is the same.
-PASS_SECONDS = 45.0
-
 
 @flow(name="autoscale", retries=0, persist_result=False, result_serializer="json")
 def autoscale(
@@ -32,13 +28,12 @@ def autoscale(
         for_seconds: How long this run goes on deciding; 0 decides once.
         every_seconds: Pause between two decisions.
     """
-    scaler, owner = make_autoscaler(load_settings()), new_owner()
+    owner = new_owner()
+    scaler = make_autoscaler(load_settings(), owner=owner)
     end = time.monotonic() + for_seconds
-    # A killed run holds the next one up for as long as its turn lasts.
-    turn_seconds = PASS_SECONDS + (every_seconds if for_seconds > 0 else 0.0)
     try:
         while True:
-            record = scale_once(scaler, owner=owner, turn_seconds=turn_seconds)
+            record = scale_once(scaler, owner=owner)
             if time.monotonic() + every_seconds > end:
                 break
             time.sleep(every_seconds)

@@ -85,10 +85,10 @@ def test_thirty_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is
     assert len(operator.workers()) == 1
     operator.hurry()
     lines = "\n".join(
-        json.dumps({"job_id": f"job-{number}", "config": small_config(f"round {number % 10}", questions=1)})
+        json.dumps({"job_id": f"job-{number}", "config": small_config(f"round {number % 5}", questions=1)})
         for number in range(JOBS)
     )
-    operator.trivia("batch", "-", "--shard-size", "5", stdin=lines)
+    operator.trivia("batch", "-", "--shard-size", "10", stdin=lines)
     until(lambda: len(operator.workers()) == 3, seconds=90, what="three workers")
     shown = until(
         lambda: told if (told := operator.told())["target_machines"] == 3 else None,

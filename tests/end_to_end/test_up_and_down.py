@@ -1,13 +1,21 @@
 """`make up` and `make down`: a fleet in the background, on nothing but Python."""
 
 import json
+import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 
 from tests.fleet import CHANNEL, small_config, until
 from tests.local_operator import Operator
+from trivia_render.fleet.local_processes import LocalProcesses, Part
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -43,3 +51,46 @@ def test_a_fleet_is_started_stopped_and_started_again_and_its_job_goes_on(operat
     lines = (operator.home / "fleet-local/worker-2.log").read_text().splitlines()
     events = [json.loads(line) for line in lines if line.startswith("{")]
     assert {line["job_id"] for line in events if line.get("event") == "clip_finished"} == {"job"}
+
+
+def test_a_fleet_with_broken_parts_is_put_right_or_says_what_is_wrong(operator: Operator) -> None:
+    port = int(operator.dashboard.rpartition(":")[2])
+    with ThreadingHTTPServer(("127.0.0.1", port), SaysOk) as foreign:
+        threading.Thread(target=foreign.serve_forever).start()
+        try:
+            with pytest.raises(AssertionError, match="The dashboard process has ended") as caught:
+                operator.trivia("up")
+        finally:
+            foreign.shutdown()
+    assert f"The dashboard cannot listen on 127.0.0.1, port {port}." in str(caught.value)
+
+    first = operator.processes()["worker-1"]
+    orphans = [child for child in psutil.Process(first).children() if os.getsid(child.pid) == first]
+    os.kill(first, signal.SIGKILL)
+    assert [child.is_running() for child in orphans] == [True]
+    earlier = LocalProcesses(operator.home / "fleet-local", environment=os.environ)
+    waits = Part("worker", (sys.executable, "-c", "import time; time.sleep(600)"))
+    earlier.start(waits, api_url=operator.api_url, extra={})
+    assert f"Dashboard: {operator.dashboard}\n" in operator.trivia("up")
+    assert httpx.get(f"{operator.dashboard}/healthz").status_code == 200
+    assert not earlier.is_running("worker")
+    processes = operator.processes()
+    assert set(processes) == {"server", "control", "dashboard", "worker-1"}
+    assert processes["worker-1"] != first
+    assert not any(child.is_running() for child in orphans)
+
+    earlier.start(waits, api_url=operator.api_url, extra={})
+    (operator.home / "fleet-local/group.state").write_text("garbage")
+    assert operator.trivia("down") == "Stopped: control, dashboard, worker, worker-1, server.\n"
+    assert not any(psutil.pid_exists(pid) for pid in processes.values())
+
+
+class SaysOk(BaseHTTPRequestHandler):
+    """Somebody else's service, which is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -103,15 +103,16 @@ def all_expressions() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the service says of a fleet of which everything is known."""
+    """What the service says of a fleet of which everything is known, having run all day."""
     store = LocalStore(tmp_path_factory.mktemp("fleet"))
-    seed_day(store, now=datetime.now(UTC))
     watch = FleetWatch(
         StoreReader(store, pool=POOL),
         lambda: QueueCounts(pending={"high": 3, "low": 4}, running={"default": 2}),
         now=lambda: datetime.now(UTC),
         lost_seconds=35.0,
     )
+    watch.look_at_store()
+    seed_day(store, now=datetime.now(UTC))
     watch.look_at_store()
     watch.look_at_prefect()
     return FleetMetrics(watch.view, watch.counts).text().decode()

@@ -10,7 +10,15 @@ from trivia_render.cli.console import print_json
 from trivia_render.cli.inputs import check_id
 from trivia_render.errors import BadInputError
 from trivia_render.models.fleet import LedgerPage, Tally
-from trivia_render.pipeline.ledger import FleetUse, by_channel, by_day, fleet_use, read_ledger, total
+from trivia_render.pipeline.ledger import (
+    FleetUse,
+    by_channel,
+    by_day,
+    fleet_use,
+    read_ledger,
+    total,
+    unpriced,
+)
 from trivia_render.settings import load_settings
 from trivia_render.wiring import make_store
 
@@ -26,6 +34,20 @@ class CostRequest(NamedTuple):
     since: str | None
     until: str | None
     by: By
+
+
+class _Row(NamedTuple):
+    """What was done under one name. `unpriced_seconds`: of its machine seconds, those of unknown price."""
+
+    name: str
+    tally: Tally
+    unpriced_seconds: float
+
+    @property
+    def usd_per_video(self) -> float | None:
+        """None without a video, and while a machine's price is not known."""
+        tally = self.tally
+        return tally.usd / tally.videos if tally.videos and not self.unpriced_seconds else None
 
 
 def run_cost(request: CostRequest, *, as_json: bool) -> None:
@@ -91,30 +113,33 @@ def lines_of(
         lines.append(f"{'total':<12} {sum(done.stage_seconds.values()):>12,.1f} {done.usd:>14,.6f} {1:>7.0%}")
     else:
         rows = _rows(pages, by)
-        width = max(12, *(len(name) for name, _ in rows)) if rows else 12
+        width = max(12, *(len(row.name) for row in rows)) if rows else 12
         lines = [
             f"{by:<{width}} {'jobs':>7} {'videos':>7} {'machine s':>12} {'machine $':>10} {'speech $':>10} "
             f"{'storage $':>10} {'total $':>10} {'$ a video':>10}"
         ]
-        lines += [_line(name, tally, width) for name, tally in (*rows, ("total", done))]
-    lines += _remarks(done, use)
+        lines += [_line(row, width) for row in (*rows, _total(pages))]
+    lines += _remarks(_total(pages), use)
     return lines
 
 
-def _line(name: str, tally: Tally, width: int) -> str:
+def _line(row: _Row, width: int) -> str:
+    tally = row.tally
     return (
-        f"{name:<{width}} {tally.jobs_completed:>7,} {tally.videos:>7,} {tally.machine_seconds:>12,.1f} "
+        f"{row.name:<{width}} {tally.jobs_completed:>7,} {tally.videos:>7,} {tally.machine_seconds:>12,.1f} "
         f"{tally.machine_usd:>10,.4f} {tally.speech_usd:>10,.4f} {tally.storage_usd:>10,.4f} "
-        f"{tally.usd:>10,.4f} {_a_video(tally)}"
+        f"{tally.usd:>10,.4f} {_a_video(row):>10}"
     )
 
 
-def _a_video(tally: Tally) -> str:
-    return f"{tally.usd / tally.videos:>10.6f}" if tally.videos else f"{'-':>10}"
+def _a_video(row: _Row) -> str:
+    if not row.tally.videos:
+        return "-"
+    return "unknown" if row.usd_per_video is None else f"{row.usd_per_video:.6f}"
 
 
-def _remarks(done: Tally, use: FleetUse | None) -> list[str]:
-    lines = []
+def _remarks(row: _Row, use: FleetUse | None) -> list[str]:
+    done, lines = row.tally, []
     if done.jobs_failed or done.runs_given_back:
         lines.append(
             f"With {done.jobs_failed:,} failed jobs and {done.runs_given_back:,} runs that were given back."
@@ -126,11 +151,14 @@ def _remarks(done: Tally, use: FleetUse | None) -> list[str]:
             f"Machines were up for {use.up_seconds / 3600:,.2f} h, for ${use.usd:,.4f}: "
             f"${done.machine_usd:,.4f} for jobs, ${idle:,.4f}{share} idle."
         )
-        if use.unpriced_seconds:
-            lines.append(
-                f"For {use.unpriced_seconds / 3600:,.2f} h of that no price is known: "
-                "set TRIVIA_MACHINE_TYPE or TRIVIA_USD_PER_HOUR."
-            )
+    seconds, of = (
+        (row.unpriced_seconds, "these machine seconds") if use is None else (use.unpriced_seconds, "that")
+    )
+    if seconds:
+        lines.append(
+            f"For {seconds / 3600:,.2f} h of {of} no price is known: "
+            "set TRIVIA_MACHINE_TYPE or TRIVIA_USD_PER_HOUR."
+        )
     return lines
 
 
@@ -148,15 +176,16 @@ def records(pages: Sequence[LedgerPage], *, by: By, use: FleetUse | None) -> lis
             for stage, usd in _stages(done)
         ]
     else:
-        rows = [{"row": by, by: name, **_fields(tally)} for name, tally in _rows(pages, by)]
-    rows.append({"row": "total", **_fields(done)})
+        rows = [{"row": by, by: row.name, **_fields(row)} for row in _rows(pages, by)]
+    rows.append({"row": "total", **_fields(_total(pages))})
     if use is not None:
         idle = max(0.0, use.usd - done.machine_usd)
         rows.append({"row": "fleet", **use._asdict(), "idle_usd": round(idle, 6)})
     return rows
 
 
-def _fields(tally: Tally) -> dict[str, object]:
+def _fields(row: _Row) -> dict[str, object]:
+    tally, usd_per_video = row.tally, row.usd_per_video
     return {
         "jobs_completed": tally.jobs_completed,
         "jobs_failed": tally.jobs_failed,
@@ -167,15 +196,29 @@ def _fields(tally: Tally) -> dict[str, object]:
         "speech_usd": tally.speech_usd,
         "storage_usd": tally.storage_usd,
         "usd": round(tally.usd, 8),
-        "usd_per_video": round(tally.usd / tally.videos, 8) if tally.videos else None,
+        "usd_per_video": None if usd_per_video is None else round(usd_per_video, 8),
+        "unpriced_seconds": row.unpriced_seconds,
     }
 
 
-def _rows(pages: Sequence[LedgerPage], by: By) -> list[tuple[str, Tally]]:
+def _total(pages: Sequence[LedgerPage]) -> _Row:
+    return _Row("total", total(pages), total(unpriced(pages)).machine_seconds)
+
+
+def _rows(pages: Sequence[LedgerPage], by: By) -> list[_Row]:
     if by == "channel":
-        return list(by_channel(pages).items())
+        channels = by_channel(unpriced(pages))
+        return [
+            _Row(name, tally, channels.get(name, Tally()).machine_seconds)
+            for name, tally in by_channel(pages).items()
+        ]
+    days = by_day(unpriced(pages))
     # A day on which machines were up and no run ended has no row.
-    return [(str(day), tally) for day, tally in by_day(pages).items() if tally != Tally()]
+    return [
+        _Row(str(day), tally, days.get(day, Tally()).machine_seconds)
+        for day, tally in by_day(pages).items()
+        if tally != Tally()
+    ]
 
 
 def _stages(done: Tally) -> list[tuple[str, float]]:

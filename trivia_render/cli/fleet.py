@@ -15,6 +15,7 @@ from trivia_render.cli.console import say
 from trivia_render.deployments_folder import deployments_folder
 from trivia_render.errors import WorkflowServerError
 from trivia_render.fleet.local_group import worker_id_of
+from trivia_render.fleet.local_processes import LocalProcesses
 from trivia_render.gce import metadata_url
 from trivia_render.settings import Settings, load_settings
 from trivia_render.wiring import (
@@ -27,6 +28,8 @@ from trivia_render.wiring import (
     make_store,
 )
 
+#: The one render worker that `trivia up` started before machines had numbers.
+_EARLIER_WORKER = "worker"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -82,9 +85,11 @@ def _declare() -> None:
 def run_up() -> None:
     """Start what is not running of: server, control worker, dashboard, the first machines.
 
-    Declares the deployments. Machines are started where TRIVIA_FLEET is not set, or `local`.
+    Declares the deployments. Machines are started where TRIVIA_FLEET is not set, or `local`. Returns when all
+    of them answer. Raises WorkflowServerError where one does not, FleetError where one cannot be started.
     """
     from flows.embedded import check_server, quiet_prefect
+    from trivia_render.telemetry.endpoints import url_of
     from trivia_render.workpool.local_fleet import DEFAULT_API_URL, SERVER_ENVIRONMENT, parts
 
     settings = load_settings()
@@ -120,12 +125,16 @@ def run_up() -> None:
     if processes.start(control, api_url=url, extra=extra):
         awaited[control.name] = (control.command[-1], controller)
     processes.start(dashboard, api_url=url, extra={"TRIVIA_FLEET": kind})
+    if processes.stop(_EARLIER_WORKER):
+        say("Stopped the render worker of an earlier version.")
     if kind == "local":
         awaited |= _first_machines(settings, api_url=url)
     for name, (pool, worker_id) in awaited.items():
         processes.wait_for(name, partial(_serves, pool, worker_id, since))
+    processes.wait_for(dashboard.name, partial(_dashboard_answers, processes))
+    bind, port = processes.listens_at(dashboard.name) or (settings.dashboard_bind, settings.dashboard_port)
     typer.echo(f"Prefect:   {url.removesuffix('/api')}   (export PREFECT_API_URL={url})")
-    typer.echo(f"Dashboard: http://{settings.dashboard_bind}:{settings.dashboard_port}")
+    typer.echo(f"Dashboard: {url_of(bind, port, host=settings.host)}")
     typer.echo(f"Logs:      {processes.log_file('server').parent}")
 
 
@@ -158,6 +167,25 @@ def _serves(pool: str, worker_id: str, since: datetime) -> bool:
         )
 
 
+def _dashboard_answers(processes: LocalProcesses) -> bool:
+    """Tell whether the dashboard is well: our own process, not another one on its port."""
+    import httpx
+
+    from trivia_render.telemetry.endpoints import url_of
+
+    where = processes.listens_at("dashboard")
+    if where is None:
+        return False
+    bind, port = where
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound
+    try:
+        # A proxy knows nothing of this machine's own addresses.
+        answer = httpx.get(f"{url_of(near, port, host=near)}/healthz", timeout=5.0, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == httpx.codes.OK
+
+
 def run_down() -> None:
     """Stop what `trivia up` started. Renders under way go back to their pool, to go on after the next up."""
     from trivia_render.workpool.local_fleet import DEFAULT_API_URL
@@ -165,7 +193,7 @@ def run_down() -> None:
     settings = load_settings()
     processes = make_local_processes(settings)
     # First whoever could start machines, then these, and the server last: it is told what they hand back.
-    stopped = processes.stop("control", "dashboard")
+    stopped = processes.stop("control", "dashboard", _EARLIER_WORKER)
     stopped += make_local_group(settings, api_url=own_server(settings) or DEFAULT_API_URL).stop()
     stopped += processes.stop("server")
     typer.echo(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")

@@ -23,7 +23,8 @@ from trivia_render.pipeline.fleet_records import (
 )
 from trivia_render.settings import load_settings
 from trivia_render.storage import keys
-from trivia_render.wiring import make_scaling_policy, make_store
+from trivia_render.wiring import make_store
+from trivia_render.workpool.names import RENDER_POOL
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -34,8 +35,7 @@ _FORGOTTEN = timedelta(hours=1)
 
 def run_scale(machines: str, *, lasting: str | None, as_json: bool) -> None:
     """Set the number of machines by hand, or leave it to the rules again (`auto`)."""
-    settings = load_settings()
-    store = make_store(settings)
+    store = make_store(load_settings())
     now = datetime.now(UTC)
     if machines == "auto":
         if lasting is not None:
@@ -48,19 +48,20 @@ def run_scale(machines: str, *, lasting: str | None, as_json: bool) -> None:
             f"MACHINES is {machines!r}, neither a number nor `auto`.", remedy="Say `trivia fleet scale 3`."
         )
     record = read_decision(store)
-    # The bounds are those of whoever decides.
-    policy = make_scaling_policy(settings) if record is None else record.policy
     override = Override(
         machines=int(machines), at=now, until=None if lasting is None else now + parse_duration(lasting)
     )
     write_model(store, keys.FLEET_OVERRIDE_KEY, override)
-    bounded = min(max(override.machines, policy.min_machines), policy.max_machines)
     until = (
         "until `trivia fleet scale auto`" if override.until is None else f"until {_minute(override.until)}"
     )
     said = f"{override.machines} machines {until}, from the next decision on, within a minute."
-    if bounded != override.machines:
-        said += f" The bounds make it {bounded} ({policy.min_machines} to {policy.max_machines})."
+    if record is not None:
+        # The bounds are those of whoever decides.
+        least, most = record.policy.min_machines, record.policy.max_machines
+        bounded = min(max(override.machines, least), most)
+        if bounded != override.machines:
+            said += f" The bounds make it {bounded} ({least} to {most})."
     _tell({"event": "override", **override.model_dump(mode="json")}, said, as_json=as_json)
 
 
@@ -73,20 +74,35 @@ def run_drain(worker: str, *, undo: bool, as_json: bool) -> None:
         # By the name of one start, as Prefect's pages show it.
         worker = next((name for name, record in known.items() if record.name == worker), worker)
     if undo:
+        if worker not in read_drains(store):
+            raise BadInputError(
+                f"{worker!r} was not asked to drain.", remedy="`trivia fleet status` says who was."
+            )
         take_drain_back(store, worker)
         _tell({"event": "drain_ended", "worker": worker}, f"{worker} takes work again.", as_json=as_json)
         return
     if worker not in known:
-        names = ", ".join(sorted(known)) or "none"
+        names = (
+            ", ".join(sorted(name for name, record in known.items() if record.pool == RENDER_POOL)) or "none"
+        )
         raise BadInputError(
             f"No worker {worker!r} was heard of in the last hour.",
             evidence=f"  There are: {names}",
             remedy="`trivia fleet status` lists them.",
         )
+    if known[worker].pool != RENDER_POOL:
+        raise BadInputError(
+            f"{worker} serves the pool {known[worker].pool}, which runs the autoscaler itself.",
+            remedy="Name a worker that renders. `trivia fleet pause` keeps the autoscaler from acting.",
+        )
     ask_to_drain(store, DrainRequest(worker_id=worker, by="operator", at=now))
+    record = read_decision(store)
+    machines = () if record is None or record.fleet == "none" else record.snapshot.machines
+    of_group = worker in {machine.name for machine in machines}
+    then = "then its machine is deleted" if of_group else "nobody deletes its machine, which is of no group"
     _tell(
-        {"event": "drain", "worker": worker},
-        f"{worker} ends what it has begun and takes no more; then its machine is deleted. "
+        {"event": "drain", "worker": worker, "deleted_afterwards": of_group},
+        f"{worker} ends what it has begun and takes no more; {then}. "
         f"`trivia fleet drain {worker} --undo` takes that back.",
         as_json=as_json,
     )

@@ -89,7 +89,8 @@ def run_batch(request: BatchRequest, *, as_json: bool) -> None:
     if request.quote or request.budget_usd is not None:
         from trivia_render.cli.quoting import check_budget, quote_batch, show_quote
 
-        quoted = quote_batch(settings, jobs)
+        # Also with --force, which replaces jobs of another config: those that ended with this one stay ended.
+        quoted = quote_batch(settings, jobs, asset_root=_root_beside(request.file))
         if request.quote:
             show_quote(quoted.quote, as_json=as_json)
         if request.budget_usd is not None:
@@ -183,8 +184,11 @@ def shards(
 
 def _ports_beside(config: Path) -> Ports:
     """Return the ports; images are looked for beside the config."""
-    root = Path.cwd() if is_stdin(config) else config.absolute().parent
-    return make_ports(load_settings(), asset_root=root)
+    return make_ports(load_settings(), asset_root=_root_beside(config))
+
+
+def _root_beside(config: Path) -> Path:
+    return Path.cwd() if is_stdin(config) else config.absolute().parent
 
 
 def _tell(record: dict[str, object], text: str, *, as_json: bool) -> None:

@@ -277,12 +277,14 @@ def _removable(snapshot: FleetSnapshot, wish: Wish, *, except_for: Sequence[Mach
 def _unused(snapshot: FleetSnapshot, seconds: float) -> list[Machine]:
     """Return the machines that have had nothing to do for longer, the longest first.
 
-    One that starts, or fails to serve, has nothing to do since it was asked for or last served.
+    One that starts, or fails to serve, has nothing to do since it was asked for or last served. One whose
+    worker has fallen silent may be at work: it has until it counts as failing.
     """
     return [
         machine
         for machine in _longest_first(snapshot, {"idle", "starting", "failing"})
         if machine.state == "failing" or machine.drained_by is None
+        if machine.state != "starting" or machine.worker is None
         if machine.idle_since is not None
         if seconds == 0 or _age_seconds(machine.idle_since, snapshot) > seconds
     ]

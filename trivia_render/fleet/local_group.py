@@ -22,6 +22,8 @@ from trivia_render.models.base import Model
 #: Somebody else may be ending machines meanwhile, which takes up to half a minute.
 _LOCK_SECONDS = 60.0
 _PREFIX = "worker-"
+#: A machine's state or log.
+_OF_A_MACHINE = re.compile(rf"{_PREFIX}(\d+)\.(?:json|log)")
 
 
 class GroupFile(Model):
@@ -87,9 +89,16 @@ class LocalGroup:
             self._reconciled(changed)
 
     def stop(self) -> list[str]:
-        """End all machines; return the names of the processes that ran."""
+        """End all machines; return the names of the processes that ran.
+
+        A state file that cannot be read is written anew.
+        """
         with self._locked():
-            self._save(self._load().model_copy(update={"target": 0, "machines": ()}))
+            try:
+                state = self._load()
+            except FleetError:
+                state = GroupFile(next_number=self._unused_number())
+            self._save(state.model_copy(update={"target": 0, "machines": ()}))
             return self._processes.stop(*self._processes.names(_PREFIX))
 
     def machine_name(self, part: str) -> str:
@@ -141,15 +150,22 @@ class LocalGroup:
 
     def _load(self) -> GroupFile:
         try:
-            return GroupFile.model_validate_json(self._file.read_text())
+            return GroupFile.model_validate_json(self._file.read_bytes())
         except FileNotFoundError:
             return GroupFile()
         except ValidationError as error:
             raise FleetError(
                 f"{self._file} cannot be read.",
                 evidence=f"  {error}",
-                remedy="`trivia down`, then delete it.",
+                remedy="`trivia down` ends all machines and writes it anew; then `trivia up`.",
             ) from error
+
+    def _unused_number(self) -> int:
+        """Return a number above those that the unreadable file or a machine's own files tell of."""
+        told = re.search(rb'"next_number":\s*(\d{1,9})', self._file.read_bytes())
+        names = (_OF_A_MACHINE.match(file.name) for file in self._folder.iterdir())
+        used = (int(name[1]) for name in names if name is not None)
+        return max(1, int(told[1]) if told is not None else 1, 1 + max(used, default=0))
 
     def _save(self, state: GroupFile) -> None:
         draft = self._file.with_suffix(".new")

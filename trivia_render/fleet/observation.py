@@ -94,6 +94,8 @@ def _machine(
             state="failing" if failing else "starting",
             idle_since=since,
             drained_by=drained_by,
+            # Silent, and perhaps at work all the same.
+            worker=None if worker is None or worker.state == "stopping" else worker.name,
         )
     return Machine(
         name=instance.name,

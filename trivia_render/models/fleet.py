@@ -97,6 +97,10 @@ class Pause(Model):
 MachineState = Literal["starting", "idle", "busy", "draining", "drained", "failing", "leaving"]
 
 
+#: States in which a machine's worker has been heard of lately.
+_HEARD_STATES = frozenset({"idle", "busy", "draining", "drained"})
+
+
 class Machine(Model):
     """A machine of the group, with what its worker says."""
 
@@ -105,7 +109,9 @@ class Machine(Model):
     idle_since: datetime | None = None
     utilisation_percent: float | None = Field(default=None, ge=0, le=100)
     drained_by: Literal["operator", "autoscaler"] | None = None
-    worker: str | None = Field(default=None, description="The name of this start of its worker.")
+    worker: str | None = Field(
+        default=None, description="The name of this start of its worker, also of one that has fallen silent."
+    )
 
 
 #: Why a decision is what it is.
@@ -125,7 +131,7 @@ class PastDecision(Model):
     workers: int = 0
     utilisation_percent: float | None = None
     reason: str
-    acted: bool = Field(default=True, description="False while paused, or where acting failed.")
+    acted: bool = Field(default=True, description="False while paused, or where nothing could be done.")
     error: str | None = None
 
 
@@ -215,10 +221,12 @@ class DecisionRecord(Model):
             removed=self.deleted,
             pending_jobs=decision.pending_jobs,
             running_jobs=sum(snapshot.running.values()),
-            workers=sum(machine.worker is not None for machine in snapshot.machines),
+            workers=sum(machine.state in _HEARD_STATES for machine in snapshot.machines),
             utilisation_percent=decision.utilisation_percent,
             reason=decision.reason,
-            acted=self.fleet != "none" and not self.paused and self.error is None,
+            acted=self.fleet != "none"
+            and not self.paused
+            and (self.error is None or bool(self.deleted) or self.grown_to is not None),
             error=self.error,
         )
 

@@ -98,7 +98,9 @@ class Today(Model):
     machine_usd: float = Field(default=0.0, description="Machines for as long as they were up, idle or not.")
     speech_usd: float = 0.0
     storage_usd: float = 0.0
-    usd_per_video: float | None = None
+    usd_per_video: float | None = Field(
+        default=None, description="None: no video yet, or the price of a machine that was up is not known."
+    )
     unpriced_seconds: float = Field(default=0.0, description="Up-time of machines whose price is not known.")
     reused_share: float | None = Field(default=None, description="Clips that were there already, 0 to 1.")
     speech_requests: int = 0
@@ -146,10 +148,11 @@ class FleetView(Model):
 
 
 class FleetCounts(Model):
-    """What the metrics count. It only grows while the process lives."""
+    """What the metrics count. It begins at zero with the process, and only grows while that lives."""
 
     tally: Tally = Tally()
     machine_usd: float = Field(default=0.0, description="Of machines for as long as they were up.")
+    unpriced_seconds: float = Field(default=0.0, description="Up-time of machines whose price is not known.")
     preemptions: int = 0
     crashes: int = 0
     decisions: dict[Trigger, int] = Field(default_factory=dict)

@@ -30,6 +30,14 @@ def import_assets(config: JobConfig, ports: Ports) -> dict[str, ThemeAsset]:
     }
 
 
+def name_assets(config: JobConfig, *, root: Path) -> dict[str, ThemeAsset]:
+    """Return the same without touching the store: an image that a config names there is taken to be in it.
+
+    Raises AssetInvalidError for a file under `root` that cannot be taken.
+    """
+    return {reference: _name_asset(reference, path, root) for path, reference in sorted(_references(config))}
+
+
 def _references(config: JobConfig) -> Iterable[tuple[str, str]]:
     for index, question in enumerate(config.questions):
         if question.image is not None:
@@ -41,19 +49,23 @@ def _references(config: JobConfig) -> Iterable[tuple[str, str]]:
 
 
 def _import_asset(reference: str, path: str, ports: Ports) -> ThemeAsset:
+    asset = _name_asset(reference, path, ports.asset_root)
+    if asset.uri != reference:
+        file = _checked_file(reference, path, ports.asset_root)
+        ports.store.upload(asset.uri, file, content_type=CONTENT_TYPES[file.suffix.lower()])
+    elif ports.store.stat(reference) is None:
+        raise AssetInvalidError(
+            f"{path}: the store holds no {reference}.", remedy="Name a file instead, or upload the image."
+        )
+    return asset
+
+
+def _name_asset(reference: str, path: str, root: Path) -> ThemeAsset:
     if stored := _STORED.fullmatch(reference):
-        if ports.store.stat(reference) is None:
-            raise AssetInvalidError(
-                f"{path}: the store holds no {reference}.", remedy="Name a file instead, or upload the image."
-            )
         return ThemeAsset(sha256=stored[1], uri=reference)
-    file = _checked_file(reference, path, ports.asset_root)
-    content = file.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    extension = file.suffix.lower()
-    key = keys.asset_key(digest, extension)
-    ports.store.upload(key, file, content_type=CONTENT_TYPES[extension])
-    return ThemeAsset(sha256=digest, uri=key)
+    file = _checked_file(reference, path, root)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return ThemeAsset(sha256=digest, uri=keys.asset_key(digest, file.suffix.lower()))
 
 
 def _checked_file(reference: str, path: str, root: Path) -> Path:

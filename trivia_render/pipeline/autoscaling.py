@@ -52,6 +52,8 @@ class Autoscaler(NamedTuple):
     patience: Patience
     pool: str
     now: Callable[[], datetime]
+    #: Raises FleetError once another pass has taken over. Asked before each change of the group.
+    hold_turn: Callable[[], None]
 
 
 def autoscale_once(
@@ -64,25 +66,29 @@ def autoscale_once(
     """
     at = scaler.now()
     group = None if scaler.group is None else scaler.group.read()
-    snapshot = _snapshot(scaler, queue, group, at=at, videos_per_machine_per_day=videos_per_machine_per_day)
-    decision = decide(snapshot, scaler.policy)
+    look = _look(scaler, queue, group, at=at, videos_per_machine_per_day=videos_per_machine_per_day)
+    decision = decide(look.snapshot, scaler.policy)
     record = DecisionRecord(
         fleet=scaler.fleet,
-        snapshot=snapshot.model_copy(update={"history": ()}),
+        snapshot=look.snapshot.model_copy(update={"history": ()}),
         policy=scaler.policy,
         decision=decision,
         paused=read_pause(scaler.store) is not None,
     )
+    scaler.hold_turn()
     write_model(scaler.store, keys.FLEET_DECISION_KEY, record)
     trouble: TriviaRenderError | None = None
-    if scaler.group is not None and not record.paused:
+    # What is done is written down although what comes after it fails.
+    done: dict[str, object] = {}
+    if scaler.group is not None and group is not None and not record.paused:
         try:
             _refuse_foreign(group)
-            record = _act(scaler, scaler.group, record)
+            _act(scaler, scaler.group, record, target=group.target, done=done)
+            _forget_drains(scaler, look)
         except TriviaRenderError as error:
             trouble = error
-            record = record.model_copy(update={"error": str(error)})
-    record = record.model_copy(update={"finished_at": scaler.now()})
+            done["error"] = str(error)
+    record = record.model_copy(update={**done, "finished_at": scaler.now()})
     write_model(scaler.store, keys.FLEET_DECISION_KEY, record)
     add_to_history(scaler.store, record.as_past())
     if trouble is not None:
@@ -90,20 +96,29 @@ def autoscale_once(
     return record
 
 
-def _snapshot(
+class _Look(NamedTuple):
+    """What was seen. `heard`: the machines whose worker has spoken lately, of the group or not."""
+
+    snapshot: FleetSnapshot
+    heard: frozenset[str]
+
+
+def _look(
     scaler: Autoscaler,
     queue: QueueCounts,
     group: GroupState | None,
     *,
     at: datetime,
     videos_per_machine_per_day: float | None,
-) -> FleetSnapshot:
+) -> _Look:
     store = scaler.store
-    workers = [worker for worker in read_workers(store, since=at - _HISTORY) if worker.pool == scaler.pool]
+    records = read_workers(store, since=at - _HISTORY)
+    workers = [worker for worker in records if worker.pool == scaler.pool]
     last = read_decision(store)
+    heard = group_of_workers(records, at=at, patience=scaler.patience)
     if group is None:
         group = group_of_workers(workers, at=at, patience=scaler.patience)
-    return FleetSnapshot(
+    snapshot = FleetSnapshot(
         at=at,
         pending=queue.pending,
         running=queue.running,
@@ -115,42 +130,62 @@ def _snapshot(
             at=at,
             patience=scaler.patience,
         ),
-        target_machines=group.target,
+        target_machines=max(group.target, owed_machines(last)),
         stocked_out=is_stocked_out(group),
         videos_per_machine_per_day=videos_per_machine_per_day,
         override=read_override(store),
         history=tuple(read_history(store, since=at - _HISTORY, until=at)),
     )
+    return _Look(snapshot, frozenset(instance.name for instance in heard.instances))
 
 
-def _act(scaler: Autoscaler, group: MachineGroup, record: DecisionRecord) -> DecisionRecord:
-    """Bring the fleet a step nearer to what was decided. Raises the store's errors and the group's."""
+def owed_machines(last: DecisionRecord | None) -> int:
+    """Return the size that a pass was to keep which was cut off, or failed, after it had deleted. Pure.
+
+    Such a pass has taken a machine away that it was to replace. What it was to grow by is decided anew.
+    """
+    if last is None or last.fleet == "none" or last.paused:
+        return 0
+    if last.finished_at is not None and last.error is None:
+        return 0
+    return min(last.decision.machines_before, last.decision.target_machines)
+
+
+def _act(
+    scaler: Autoscaler, group: MachineGroup, record: DecisionRecord, *, target: int, done: dict[str, object]
+) -> None:
+    """Bring the fleet a step nearer to what was decided, and put down in `done` what was done.
+
+    `target`: what the group aims at now. Raises the store's errors and the group's.
+    """
     steps = plan_steps(record.decision, record.snapshot.machines)
     for name in steps.take_back:
         take_drain_back(scaler.store, name)
+    done["taken_back"] = steps.take_back
     for name in steps.drain:
         request = DrainRequest(worker_id=name, by="autoscaler", at=record.decision.at)
         ask_to_drain(scaler.store, request)
+    done["asked_to_drain"] = steps.drain
     if steps.delete:
+        scaler.hold_turn()
         group.delete([machine.name for machine in steps.delete], request_id=_deletion_id(steps.delete))
-    target = record.snapshot.target_machines - len(steps.delete)
-    grown_to = record.decision.target_machines if record.decision.target_machines > target else None
-    if grown_to is not None:
+        done["deleted"] = tuple(sorted(machine.name for machine in steps.delete))
+    if record.decision.target_machines > target - len(steps.delete):
+        scaler.hold_turn()
         # Its own number says which request it is: again, it asks for the same.
-        group.grow(grown_to, request_id=str(uuid.uuid4()))
-    # Last: a machine that was let off its drain before it was deleted could still take a job.
-    gone = {machine.name for machine in steps.delete}
-    there = {machine.name for machine in record.snapshot.machines} - gone
+        group.grow(record.decision.target_machines, request_id=str(uuid.uuid4()))
+        done["grown_to"] = record.decision.target_machines
+
+
+def _forget_drains(scaler: Autoscaler, look: _Look) -> None:
+    """Forget the drains of machines that are gone.
+
+    Not of those that were deleted just now, which still run for a while: let off, they could take a job. Nor
+    of a worker beside the group, which nobody deletes.
+    """
+    there = {machine.name for machine in look.snapshot.machines} | look.heard
     for name in set(read_drains(scaler.store)) - there:
         take_drain_back(scaler.store, name)
-    return record.model_copy(
-        update={
-            "asked_to_drain": steps.drain,
-            "taken_back": steps.take_back,
-            "deleted": tuple(sorted(gone)),
-            "grown_to": grown_to,
-        }
-    )
 
 
 class Steps(NamedTuple):

@@ -48,6 +48,7 @@ class StoreReading(NamedTuple):
     history: tuple[PastDecision, ...]
     #: Of today and yesterday, UTC.
     pages: tuple[LedgerPage, ...]
+    #: Of what came since the first reading, or since a part of it when that failed half-way.
     counts: FleetCounts
 
 
@@ -73,13 +74,18 @@ class StoreReader:
         self._counts = RunningCounts()
 
     def read(self, now: datetime) -> StoreReading:
-        """Return what the store says now. Raises the store's errors; nothing is counted twice after one."""
+        """Return what the store says now.
+
+        What the first reading finds is counted as nothing. Raises the store's errors; after one nothing is
+        counted twice, and what was read before it keeps its place: its growth counts.
+        """
         workers = self._read_workers(now)
         decision = read_decision(self._store)
         override, pause = read_override(self._store), read_pause(self._store)
         history = self._read_history(now)
-        pages = self._read_pages(now)
         self._counts.add_decisions(history)
+        pages = self._read_pages(now)
+        self._counts.begin()
         return StoreReading(
             now, workers, decision, override, pause, history, pages, counts=self._counts.counts
         )

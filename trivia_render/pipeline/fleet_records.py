@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from trivia_render.errors import ObjectMissingError, StoreError
+from trivia_render.errors import ObjectMissingError, PreconditionFailedError, StoreError
 from trivia_render.models.base import Model
 from trivia_render.models.fleet import (
     DecisionRecord,
@@ -64,10 +64,24 @@ def read_history(store: Store, *, since: datetime, until: datetime) -> Iterator[
 
 
 def add_to_history(store: Store, past: PastDecision) -> None:
-    """Add a decision to its hour. There is one writer: who has the autoscaler's turn."""
+    """Add a decision to its hour, also where another pass adds one at the same time."""
     key = keys.history_key(past.at)
-    hour = read_model(store, key, HistoryHour) or HistoryHour()
-    write_model(store, key, HistoryHour(decisions=(*hour.decisions, past)))
+    while True:
+        try:
+            data, info = store.read(key)
+            generation = info.generation
+            hour = HistoryHour.model_validate_json(data)
+        except ObjectMissingError:
+            hour, generation = HistoryHour(), 0
+        except ValidationError:
+            hour = HistoryHour()
+        decisions = sorted((*hour.decisions, past), key=lambda each: each.at)
+        text = HistoryHour(decisions=tuple(decisions)).model_dump_json(indent=2)
+        try:
+            store.write(key, text.encode(), content_type="application/json", if_generation=generation)
+        except PreconditionFailedError:
+            continue
+        return
 
 
 def read_model(store: Store, key: str, model: type[M]) -> M | None:

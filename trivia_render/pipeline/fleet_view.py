@@ -191,6 +191,7 @@ def _today(store: StoreReading, at: datetime) -> Today:
     done, use = total(pages), fleet_use(pages)
     clips = done.clips_rendered + done.clips_reused
     usd = use.usd + done.speech_usd + done.storage_usd
+    known = done.videos > 0 and not use.unpriced_seconds
     return Today(
         day=day,
         videos=done.videos,
@@ -201,7 +202,7 @@ def _today(store: StoreReading, at: datetime) -> Today:
         machine_usd=use.usd,
         speech_usd=done.speech_usd,
         storage_usd=done.storage_usd,
-        usd_per_video=round(usd / done.videos, 8) if done.videos else None,
+        usd_per_video=round(usd / done.videos, 8) if known else None,
         unpriced_seconds=use.unpriced_seconds,
         reused_share=done.clips_reused / clips if clips else None,
         speech_requests=done.speech_requests,

@@ -17,6 +17,8 @@ log = logging.getLogger("trivia_render.dashboard")
 
 #: Pause between two looks at a source.
 REFRESH_SECONDS = 5.0
+#: A pause is at least so many times as long as the look before it.
+_PAUSE_FACTOR = 10.0
 #: A look that has not ended after so long hangs.
 STUCK_SECONDS = 300.0
 
@@ -108,9 +110,11 @@ class FleetWatch:
 
     def _look_on(self, look: Callable[[], None], first: threading.Event) -> None:
         while not self._stopped.is_set():
+            began = time.monotonic()
             look()
             first.set()
-            self._stopped.wait(self._refresh_seconds)
+            # A look that takes long costs its source much: a long backlog is counted less often.
+            self._stopped.wait(max(self._refresh_seconds, _PAUSE_FACTOR * (time.monotonic() - began)))
 
     def _look(self, source: Source, read: Callable[[], T]) -> T | None:
         """Return what a source says, or None where it fails, and note which."""

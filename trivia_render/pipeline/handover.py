@@ -8,10 +8,18 @@ from collections.abc import Container
 from datetime import datetime
 from typing import Any, Literal
 
-from trivia_render.errors import CrashLimitError, PreconditionFailedError, TriviaRenderError
+from trivia_render import ENGINE_VERSION
+from trivia_render.errors import (
+    CrashLimitError,
+    JobCancelledError,
+    PreconditionFailedError,
+    TriviaRenderError,
+)
+from trivia_render.models.fleet import LedgerEntry, Tally
 from trivia_render.models.ports import Store
 from trivia_render.models.results import JobStatus
 from trivia_render.pipeline.lease import expire_lease
+from trivia_render.pipeline.ledger import count_settled, entry_id
 from trivia_render.pipeline.status import read_status_object, run_key, write_status
 
 #: What a job is after its run was taken away: to be run again, at its end, or another run's.
@@ -59,7 +67,7 @@ def give_back(
     `flow_runs`: their ids, and the keys by which their job was submitted.
     `crash_of` names the run's start that crashed, so that it is counted once; None counts nothing: the run
     was preempted, say, and the job is innocent. A job that has gone on with another run is left alone.
-    Raises the store's errors.
+    One that fails here is entered into the ledger. Raises the store's errors.
     """
     expire_lease(store, channel=channel, job_id=job_id, now=now, of_runs=flow_runs)
     while True:
@@ -92,10 +100,10 @@ def give_back(
             changed = changed.model_copy(
                 update={"state": "failed", "finished_at": now, **error_fields(error)}
             )
-        try:
-            write_status(store, changed, if_generation=generation)
-        except PreconditionFailedError:
+        if not _written(store, changed, if_generation=generation):
             continue
+        if changed.state == "failed":
+            count_settled(store, _failure(changed, now=now))
         return "failed" if changed.state == "failed" else "again"
 
 
@@ -110,7 +118,8 @@ def end_job(
 ) -> bool:
     """Mark a job failed that nobody will render any more; tell whether it was open.
 
-    `flow_runs`: only if the job is one of theirs; None: in any case. Raises the store's errors.
+    `flow_runs`: only if the job is one of theirs; None: in any case. It is entered into the ledger, unless it
+    was cancelled: that is no failure. Raises the store's errors.
     """
     while True:
         status, generation = read_status_object(store, channel=channel, job_id=job_id)
@@ -125,12 +134,38 @@ def end_job(
         changed = status.model_copy(
             update={"state": "failed", "finished_at": now, "updated_at": now, **error_fields(error)}
         )
-        try:
-            write_status(store, changed, if_generation=generation)
-        except PreconditionFailedError:
+        if not _written(store, changed, if_generation=generation):
             continue
+        if not isinstance(error, JobCancelledError):
+            # Before the lease: should that fail, whoever is next finds the job failed, and enters nothing.
+            count_settled(store, _failure(changed, now=now))
         expire_lease(store, channel=channel, job_id=job_id, now=now, of_runs=flow_runs)
         return True
+
+
+def _written(store: Store, status: JobStatus, *, if_generation: int) -> bool:
+    """Write the status; tell whether that is what is there now, or another was faster."""
+    try:
+        write_status(store, status, if_generation=if_generation)
+    except PreconditionFailedError:
+        # A write may have landed and its answer be lost.
+        there, _ = read_status_object(store, channel=status.channel, job_id=status.job_id)
+        return there == status
+    return True
+
+
+def _failure(status: JobStatus, *, now: datetime) -> LedgerEntry:
+    """Return the ledger's entry of a job that was failed from outside its run: no time is known. Pure."""
+    return LedgerEntry(
+        id=entry_id("failed", run_key(status), str(status.attempt), status.crash_of or ""),
+        channel=status.channel,
+        job_id=status.job_id,
+        outcome="failed",
+        error_code=status.error_code,
+        finished_at=now,
+        engine=ENGINE_VERSION,
+        tally=Tally(jobs_failed=1),
+    )
 
 
 def _is_of(status: JobStatus, flow_runs: Container[str]) -> bool:

@@ -2,9 +2,11 @@
 
 A run of a job makes one entry. Where a worker has started the run, the entry is a file on its board, and
 the worker's main process folds it into the worker's page of the day; elsewhere the run folds it in itself.
+A run that could not make one, since its process died, is counted by whoever settles it, in a page of its own.
 An entry is counted once: its id stays in the page until its file is gone. Nothing sweeps the pages.
 """
 
+import hashlib
 import logging
 import random
 import threading
@@ -32,6 +34,8 @@ Ledger = Callable[[LedgerEntry], None]
 UP_SECONDS = 60.0
 #: Jobs that a machine's measured speed needs at least.
 MEASURED_JOBS = 5
+#: The page of what is settled from outside a run. No machine is called so: host names have no underscore.
+SETTLED = "_settled"
 _READS = 8
 _TRIES = 10
 #: Entries that a page shared by several processes remembers, for a write whose answer was lost.
@@ -79,40 +83,81 @@ class StoreLedger:
             log.warning("The ledger does not have the run of %s/%s: %s", entry.channel, entry.job_id, error)
 
     def _fold(self, entry: LedgerEntry) -> None:
-        key = keys.ledger_key(_day_of(entry.finished_at), self._worker_id)
-        for attempt in range(1, _TRIES + 1):
-            page, generation = self._read(key, entry)
-            if entry.id in page.folded:
-                return
-            page = with_entries(page, [entry]).model_copy(
+        def counted(page: LedgerPage) -> LedgerPage:
+            return with_entries(page, [entry]).model_copy(
                 update={
-                    "folded": (*page.folded, entry.id)[-_REMEMBERED:],
                     "up_seconds": round(page.up_seconds + entry.tally.machine_seconds, 3),
                     "usd_per_hour": self._usd_per_hour,
-                    "updated_at": entry.finished_at,
                 }
             )
-            try:
-                self._store.write(
-                    key,
-                    page.model_dump_json(indent=2).encode(),
-                    content_type="application/json",
-                    if_generation=generation,
-                )
-            except PreconditionFailedError:
-                if attempt == _TRIES:
-                    raise
-                # Another process was faster.
-                time.sleep(random.uniform(0.0, 0.1) * attempt)  # noqa: S311 - only to take turns
-            else:
-                return
 
-    def _read(self, key: str, entry: LedgerEntry) -> tuple[LedgerPage, int]:
+        _change_page(self._store, self._worker_id, entry.finished_at, counted_as=entry.id, change=counted)
+
+
+def count_settled(store: Store, entry: LedgerEntry) -> None:
+    """Count a job that was ended from outside its run. No machine's time: that died with the run.
+
+    Again, it changes nothing. A store in trouble is logged.
+    """
+    StoreLedger(store, worker_id=SETTLED, usd_per_hour=None)(entry)
+
+
+def count_crash(store: Store, *, death: str, at: datetime) -> None:
+    """Count a run whose process died and whose worker did not count it. `death` names it: it counts once.
+
+    A store in trouble is logged.
+    """
+
+    def counted(page: LedgerPage) -> LedgerPage:
+        return page.model_copy(update={"crashes": page.crashes + 1})
+
+    try:
+        _change_page(store, SETTLED, at, counted_as=entry_id("crash", death), change=counted)
+    except (StoreError, ValidationError) as error:
+        log.warning("The ledger does not have the crash %s: %s", death, error)
+
+
+def entry_id(*parts: str) -> str:
+    """Return the id of what may be entered more than once: the same parts are the same entry. Pure."""
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
+
+def _change_page(
+    store: Store,
+    worker: str,
+    at: datetime,
+    *,
+    counted_as: str,
+    change: Callable[[LedgerPage], LedgerPage],
+) -> None:
+    """Change a page that others may write too, unless it remembers the id. Raises the store's errors."""
+    key = keys.ledger_key(_day_of(at), worker)
+    for attempt in range(1, _TRIES + 1):
         try:
-            data, info = self._store.read(key)
+            data, info = store.read(key)
         except ObjectMissingError:
-            return _new_page(_day_of(entry.finished_at), self._worker_id, entry.finished_at), 0
-        return LedgerPage.model_validate_json(data), info.generation
+            page, generation = _new_page(_day_of(at), worker, at), 0
+        else:
+            page, generation = LedgerPage.model_validate_json(data), info.generation
+        if counted_as in page.folded:
+            return
+        page = change(page).model_copy(
+            update={"folded": (*page.folded, counted_as)[-_REMEMBERED:], "updated_at": at}
+        )
+        try:
+            store.write(
+                key,
+                page.model_dump_json(indent=2).encode(),
+                content_type="application/json",
+                if_generation=generation,
+            )
+        except PreconditionFailedError:
+            if attempt == _TRIES:
+                raise
+            # Another process was faster.
+            time.sleep(random.uniform(0.0, 0.1) * attempt)  # noqa: S311 - only to take turns
+        else:
+            return
 
 
 class _Start(NamedTuple):
@@ -153,6 +198,10 @@ class LedgerBook:
             due = self._up_written_at is None or (now - self._up_written_at).total_seconds() >= UP_SECONDS
             if not (entries or due or ended or (preemptions, crashes) != self._counted):
                 return
+            if self._seen_until is not None and _day_of(self._seen_until) < _day_of(now):
+                # The day that has ended keeps what was counted in it; what was seen since is the new one's.
+                before, crashed = self._counted
+                self._start = start = start._replace(preemptions=before, crashes=crashed)
             since = self._seen_until or start.since
             days = {_day_of(entry.finished_at) for entry in entries.values()}
             for day in sorted(days | set(_days(since, now))):
@@ -160,10 +209,7 @@ class LedgerBook:
             # Written first: cut off in between, the page still knows them.
             for file in entries:
                 file.unlink(missing_ok=True)
-            if self._seen_until is not None and _day_of(self._seen_until) < _day_of(now):
-                # The day that has ended keeps its counts; the new one counts from here.
-                self._start = start._replace(preemptions=preemptions, crashes=crashes)
-                self._pages = {day: page for day, page in self._pages.items() if day >= _day_of(now) - _DAY}
+            self._pages = {day: page for day, page in self._pages.items() if day >= _day_of(now) - _DAY}
             self._seen_until = self._up_written_at = now
             self._counted = (preemptions, crashes)
 
@@ -289,6 +335,11 @@ def by_day(pages: Iterable[LedgerPage]) -> dict[date, Tally]:
     for page in pages:
         found[page.day] = sum(page.channels.values(), found.get(page.day, Tally()))
     return dict(sorted(found.items()))
+
+
+def unpriced(pages: Iterable[LedgerPage]) -> list[LedgerPage]:
+    """Return the pages of machines whose price is not known; where none was up, none is needed. Pure."""
+    return [page for page in pages if page.usd_per_hour is None and page.up_seconds > 0]
 
 
 class FleetUse(NamedTuple):

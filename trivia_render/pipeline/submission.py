@@ -7,6 +7,7 @@ then the older run loses its claim.
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from trivia_render.errors import (
@@ -19,9 +20,11 @@ from trivia_render.errors import (
 )
 from trivia_render.models.config import JobConfig, Priority
 from trivia_render.models.parse import parse_job_config
+from trivia_render.models.ports import Store
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import JobStatus
-from trivia_render.pipeline.assets import import_assets
+from trivia_render.models.theme import ThemeAsset
+from trivia_render.pipeline.assets import import_assets, name_assets
 from trivia_render.pipeline.lease import expire_lease
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.status import read_status_object, run_key, write_status
@@ -63,7 +66,7 @@ def submit_job(
             f"$.channel is {parsed.channel!r}, but the job is submitted to channel {channel!r}.",
             remedy="Make the two equal.",
         )
-    stored = _with_stored_images(ports, parsed, config)
+    stored = _with_stored_images(parsed, config, import_assets(parsed, ports))
     parsed, _ = parse_job_config(stored)
     differences = _store_config(ports, channel, job_id, stored, parsed, force=force)
     status = _store_status(
@@ -75,6 +78,33 @@ def submit_job(
         supersede=bool(differences),
     )
     return Submission(status, warnings, superseded=bool(differences))
+
+
+def ended_before(
+    store: Store,
+    *,
+    channel: str,
+    job_id: str,
+    config: Mapping[str, Any],
+    parsed: JobConfig,
+    asset_root: Path,
+) -> bool:
+    """Whether the job was completed or failed with this config: submitted again, it is not rendered again.
+
+    Of another config, or of one that the status does not tell, it says no. One read; nothing is stored.
+    Raises AssetInvalidError for an image of an ended job that is not there, and the store's errors.
+    """
+    status, _ = read_status_object(store, channel=channel, job_id=job_id)
+    if status is None or status.state not in {"completed", "failed"}:
+        return False
+    if status.config_sha256 == parsed.digest():
+        return True
+    # The config is stored with the names that its images have in the store.
+    images = name_assets(parsed, root=asset_root)
+    if not images:
+        return False
+    stored, _ = parse_job_config(_with_stored_images(parsed, config, images))
+    return status.config_sha256 == stored.digest()
 
 
 def retry_job(ports: Ports, *, channel: str, job_id: str) -> Submission:
@@ -234,9 +264,10 @@ def _read_config(ports: Ports, channel: str, job_id: str) -> bytes:
         raise unknown_job(channel, job_id) from error
 
 
-def _with_stored_images(ports: Ports, parsed: JobConfig, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config with its images taken into the store: a worker does not have this machine's files."""
-    images = import_assets(parsed, ports)
+def _with_stored_images(
+    parsed: JobConfig, config: Mapping[str, Any], images: Mapping[str, ThemeAsset]
+) -> dict[str, Any]:
+    """Return the config with its images as the store names them: a worker does not have these files. Pure."""
     stored: dict[str, Any] = json.loads(json.dumps(config))
     if not images:
         return stored

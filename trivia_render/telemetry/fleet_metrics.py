@@ -56,6 +56,7 @@ class FleetMetrics(Collector):
         yield from _queue(view)
         yield from _fleet(view)
         yield from _workers(view.workers)
+        yield _cost_today(view)
         yield from _counters(counts)
         yield from _histograms(counts)
         yield from _sources(view)
@@ -161,6 +162,23 @@ def _workers(workers: Sequence[WorkerView]) -> Iterator[Metric]:
     )
 
 
+def _cost_today(view: FleetView) -> Metric:
+    today = view.today
+    known = view.sources["store"].at is not None
+    return _gauge(
+        "trivia_cost_today_usd",
+        "What was spent since midnight UTC, by the ledger.",
+        ("kind",),
+        [
+            (("machine",), today.machine_usd),
+            (("speech",), today.speech_usd),
+            (("storage",), today.storage_usd),
+        ]
+        if known
+        else [],
+    )
+
+
 def _counters(counts: FleetCounts) -> Iterator[Metric]:
     tally = counts.tally
     yield _counter(
@@ -213,6 +231,12 @@ def _counters(counts: FleetCounts) -> Iterator[Metric]:
             (("speech",), tally.speech_usd),
             (("storage",), tally.storage_usd),
         ],
+    )
+    yield _counter(
+        "trivia_unpriced_seconds",
+        "How long machines were up whose price is not known.",
+        (),
+        [((), counts.unpriced_seconds)],
     )
 
 

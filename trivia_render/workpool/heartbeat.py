@@ -206,6 +206,9 @@ class Heartbeat:
             self.drain = DrainRequest(worker_id=worker_id, by="operator", at=datetime.now(UTC))
         except TriviaRenderError as error:
             log.warning("The store did not say whether worker %s shall drain: %s", worker_id, error)
+        except Exception:
+            # It would end the thread that sends the heartbeats.
+            log.exception("The store did not say whether worker %s shall drain; asked again.", worker_id)
 
     def _write_whatever_happens(self) -> None:
         try:

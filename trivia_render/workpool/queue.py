@@ -34,7 +34,9 @@ def read_queue(client: SyncPrefectClient) -> QueueCounts:
     """
     pending = {name: _count(client, name, _WAITING) for name in QUEUES}
     running = {name: _count(client, name, _AT_WORK) for name in QUEUES}
-    for run in read_runs(client, pool=RENDER_POOL, states=[*_WAITING, *_AT_WORK], flow=flow_of(RENDER_BATCH)):
+    shards = read_runs(client, pool=RENDER_POOL, states=[*_WAITING, *_AT_WORK], flow=flow_of(RENDER_BATCH))
+    # A run that is created while pages are read pushes another one onto the next page as well.
+    for run in {run.id: run for run in shards}.values():
         queue = priority_of(run)
         begun = () if run.run_count == 0 else subflow_runs(client, run.id)
         waits, at_work = shard_counts(run, begun)

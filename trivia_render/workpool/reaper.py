@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 
 from trivia_render.errors import TriviaRenderError
 from trivia_render.models.ports import Store
+from trivia_render.pipeline.ledger import count_crash
 from trivia_render.pipeline.workers import is_stopping, is_well
 from trivia_render.workpool.runs import WORKER_LABEL, read_runs, renders
 from trivia_render.workpool.settling import SETTLED_LABEL, Policy, hand_back, settle
@@ -133,16 +134,22 @@ def _see_to(
         return settle(client, store, run, "cancelled" if verdict == "cancelled" else "failed")
     worker = worker_of(run)
     lost = f"Worker {worker} sends no heartbeat any more." if worker else "No worker came to start it."
-    return hand_back(
+    counted = (worker is not None or verdict == "crashed") and not (
+        worker is not None and is_stopping(store, worker)
+    )
+    done = hand_back(
         client,
         store,
         run,
         reason=lost if verdict == "lost" else (run.state.message or "Its process ended."),
-        counted=(worker is not None or verdict == "crashed")
-        and not (worker is not None and is_stopping(store, worker)),
+        counted=counted,
         policy=policy,
         # A worker that lives may still hold it for a moment.
         delay_seconds=(
             policy.requeue_seconds if verdict == "crashed" and (worker is None or worker in live) else 0.0
         ),
     )
+    if counted:
+        # A supervisor that hands a run back counts it itself; then it does not come here.
+        count_crash(store, death=f"{run.id}/{run.state.id}", at=datetime.now(UTC))
+    return done

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from trivia_render.cli.cost import CostRequest, period
-from trivia_render.errors import BadInputError
+from trivia_render.cli.quoting import quote_batch
+from trivia_render.errors import BadInputError, StoreUnavailableError
+from trivia_render.models.batch import read_batch
 from trivia_render.models.fleet import LedgerPage, Tally
-from trivia_render.storage.keys import ledger_key
+from trivia_render.models.ports import ObjectInfo
+from trivia_render.models.results import JobState, JobStatus
+from trivia_render.pipeline.submission import submit_job
+from trivia_render.settings import load_settings
+from trivia_render.storage.keys import ledger_key, status_key
 from trivia_render.storage.local import LocalStore
+from trivia_render.wiring import make_ports
 
 TODAY = datetime.now(UTC).date()
 CONFIG: dict[str, Any] = {
@@ -141,6 +149,31 @@ def test_machines_of_unknown_price_are_named(tmp_path: Path) -> None:
     assert "TRIVIA_MACHINE_TYPE" in done.stdout
 
 
+def test_what_a_video_costs_is_unknown_while_a_machines_price_is(tmp_path: Path) -> None:
+    yesterday = TODAY - timedelta(days=1)
+    put(tmp_path, yesterday, price=None, up=5000.0, quiz=tally(machine_usd=0.0))
+    put(tmp_path, TODAY, worker="vm-2", quiz=tally())
+    put(tmp_path, TODAY, worker="no-machine", price=None, up=0.0, quiz=Tally(jobs_failed=1))
+    first, second, total, _ = rows(trivia("cost", "--json", cwd=tmp_path))
+    assert (first["usd_per_video"], first["unpriced_seconds"]) == (None, 3600.0)
+    assert (second["usd_per_video"], second["unpriced_seconds"]) == (0.08, 0.0)
+    assert (total["usd_per_video"], total["unpriced_seconds"]) == (None, 3600.0)
+    table = trivia("cost", cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[-1] for line in table[1:4]] == ["unknown", "0.080000", "unknown"]
+
+
+def test_the_unknown_price_is_told_of_one_channel_as_well(tmp_path: Path) -> None:
+    put(tmp_path, TODAY, price=None, up=7200.0, quiz=tally(machine_usd=0.0))
+    put(tmp_path, TODAY, worker="vm-2", history=tally())
+    done = trivia("cost", "--channel", "quiz", cwd=tmp_path)
+    assert "For 1.00 h of these machine seconds no price is known: set TRIVIA_MACHINE_TYPE" in done.stdout
+    (_, total) = rows(trivia("cost", "--channel", "quiz", "--by", "channel", "--json", cwd=tmp_path))
+    assert total["usd_per_video"] is None
+    done = trivia("cost", "--channel", "history", cwd=tmp_path)
+    assert "no price is known" not in done.stdout
+    assert "unknown" not in done.stdout
+
+
 def test_an_empty_ledger_says_so_and_is_no_error(tmp_path: Path) -> None:
     done = trivia("cost", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -232,6 +265,104 @@ def test_a_batch_above_its_budget_is_refused_before_a_server_is_asked(folder: Pa
     assert "The first 2 of its 3 jobs would fit." in error["evidence"]
     assert "--budget" in error["remedy"]
     assert not list(folder.rglob("status.json"))
+
+
+def test_where_one_job_fits_the_remedy_names_one(folder: Path) -> None:
+    (quote,) = rows(trivia("batch", "jobs.jsonl", "--quote", "--json", cwd=folder))
+    budget = quote["total_usd"] * 0.65
+    done = trivia("batch", "jobs.jsonl", "--budget", f"{budget:.6f}", "--json", cwd=folder)
+    assert json.loads(done.stderr)["remedy"] == "Raise --budget, or submit a file of the first job."
+
+
+# -- jobs that ended before
+
+
+@pytest.fixture
+def submitted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[JobStatus]:
+    """Three jobs, submitted and pending; of the first the config names an image."""
+    configs = [CONFIG | {"title": f"Quiz {number}"} for number in range(3)]
+    configs[0] |= {"theme": {"logo": "logo.png"}}
+    Image.new("RGB", (8, 8)).save(folder / "logo.png")
+    lines = [{"job_id": f"j{number}", "config": config} for number, config in enumerate(configs)]
+    (folder / "jobs.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    monkeypatch.setenv("TRIVIA_HOME", str(folder / ".trivia"))
+    ports = make_ports(load_settings(), asset_root=folder)
+    return [
+        submit_job(ports, channel="quiz", job_id=f"j{number}", config=config).status
+        for number, config in enumerate(configs)
+    ]
+
+
+def end(folder: Path, status: JobStatus, state: JobState) -> None:
+    LocalStore(folder / ".trivia").write(
+        status_key(status.channel, status.job_id),
+        status.model_copy(update={"state": state}).model_dump_json().encode(),
+        content_type="application/json",
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["--force"]], ids=["plain", "forced"])
+def test_jobs_that_were_completed_or_failed_before_are_not_quoted(
+    folder: Path, submitted: list[JobStatus], options: list[str]
+) -> None:
+    end(folder, submitted[0], "completed")
+    end(folder, submitted[1], "failed")
+    done = trivia("batch", "jobs.jsonl", "--quote", *options, cwd=folder)
+    assert done.stdout.startswith("1 jobs, 1 videos, 3 clips."), done.stderr
+    assert "2 jobs were completed or failed before and are passed over." in done.stdout
+    (quote,) = rows(trivia("batch", "jobs.jsonl", "--quote", "--json", *options, cwd=folder))
+    assert quote["jobs"] == 1
+    assert any("2 jobs were completed or failed" in note for note in quote["notes"])
+
+
+def test_jobs_that_wait_or_run_or_whose_config_differs_are_quoted(
+    folder: Path, submitted: list[JobStatus]
+) -> None:
+    end(folder, submitted[0], "running")
+    end(folder, submitted[1].model_copy(update={"config_sha256": "0" * 64}), "completed")
+    (quote,) = rows(trivia("batch", "jobs.jsonl", "--quote", "--json", cwd=folder))
+    assert quote["jobs"] == 3
+    assert not any("passed over" in note for note in quote["notes"])
+
+
+def test_a_batch_of_which_nothing_is_left_is_quoted_at_nothing_and_passes_any_budget(
+    folder: Path, submitted: list[JobStatus]
+) -> None:
+    for status in submitted:
+        end(folder, status, "completed")
+    (quote,) = rows(trivia("batch", "jobs.jsonl", "--quote", "--json", cwd=folder))
+    assert (quote["jobs"], quote["total_usd"], quote["usd_per_video"]) == (0, 0.0, 0.0)
+    done = trivia("batch", "jobs.jsonl", "--budget", "0.01", cwd=folder)
+    assert "no Prefect server" in done.stderr
+
+
+def test_a_batch_above_its_budget_says_which_jobs_it_left_out(
+    folder: Path, submitted: list[JobStatus]
+) -> None:
+    end(folder, submitted[0], "completed")
+    (quote,) = rows(trivia("batch", "jobs.jsonl", "--quote", "--json", cwd=folder))
+    budget = quote["total_usd"] * 0.8
+    done = trivia("batch", "jobs.jsonl", "--budget", f"{budget:.6f}", "--json", cwd=folder)
+    error = json.loads(done.stderr)
+    assert "The first 1 of its 2 jobs would fit." in error["evidence"]
+    assert "1 job was completed or failed before and is passed over." in error["evidence"]
+    assert error["remedy"].endswith("submit a file of the first job that is not passed over.")
+
+
+class Away(LocalStore):
+    """A store that does not answer when a status is asked for."""
+
+    def read(self, key: str) -> tuple[bytes, ObjectInfo]:
+        if key.endswith("status.json"):
+            raise StoreUnavailableError("It is away.", remedy="Wait.")
+        return super().read(key)
+
+
+def test_a_store_in_trouble_makes_no_quote(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trivia_render.cli.quoting.make_store", lambda _: Away(folder / ".trivia"))
+    jobs, _ = read_batch((folder / "jobs.jsonl").read_bytes(), name="jobs")
+    with pytest.raises(StoreUnavailableError):
+        quote_batch(load_settings(), jobs, asset_root=folder)
 
 
 def test_a_batch_within_its_budget_goes_on_to_the_server(folder: Path) -> None:

@@ -16,6 +16,7 @@ from trivia_render.models.fleet import (
     DecisionRecord,
     FleetSnapshot,
     JobProgress,
+    Machine,
     ScalingPolicy,
     WorkerRecord,
 )
@@ -83,7 +84,7 @@ def test_a_number_is_set_for_a_while(store: LocalStore) -> None:
 
 
 def test_the_bounds_of_whoever_decides_are_told(store: LocalStore) -> None:
-    assert "The bounds make it 20 (1 to 20)" in trivia("scale", "50")
+    assert "bounds" not in trivia("scale", "50"), "nobody has decided yet"
     put_decision(store)
     assert "The bounds make it 10 (1 to 10)" in trivia("scale", "50")
 
@@ -130,6 +131,28 @@ def test_a_worker_that_nobody_knows_is_refused_and_the_known_ones_are_named(
     done = CliRunner().invoke(app, ["fleet", "drain", name])
     assert done.exit_code == 2
     assert read_drains(store) == {}
+
+
+def test_the_worker_that_runs_the_autoscaler_is_not_drained(store: LocalStore) -> None:
+    put_worker(store, "host-control", pool="control")
+    trivia("drain", "host-control", fails=2)
+    assert read_drains(store) == {}
+
+
+def test_it_is_told_whether_the_machine_is_deleted_then(store: LocalStore) -> None:
+    put_worker(store, "gpu-1")
+    put_decision(store)
+    assert "of no group" in trivia("drain", "gpu-1")
+    now = datetime.now(UTC)
+    machines = (Machine(name="gpu-1", state="idle"),)
+    put_decision(store, snapshot=FleetSnapshot(at=now, machines=machines, target_machines=1))
+    assert "then its machine is deleted" in trivia("drain", "gpu-1")
+
+
+@pytest.mark.parametrize("name", ["gpu-1", "../../x"])
+def test_what_was_not_drained_cannot_be_let_off(store: LocalStore, name: str) -> None:
+    put_worker(store, "gpu-1")
+    trivia("drain", name, "--undo", fails=2)
 
 
 def test_the_autoscaler_is_paused_and_resumed(store: LocalStore) -> None:

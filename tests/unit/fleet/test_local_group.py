@@ -159,7 +159,40 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(group: LocalGroup,
     file.write_text("garbage")
     with pytest.raises(FleetError, match=r"group\.state cannot be read"):
         group.read()
-    file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "next_name"),
+    [
+        pytest.param(b"", "my-host-worker-3", id="empty"),
+        pytest.param(b"\xff\x00garbage", "my-host-worker-3", id="garbage"),
+        pytest.param(
+            b'{"target": 2, "next_number": 7, "of": "another version"}', "my-host-worker-7", id="a number"
+        ),
+        pytest.param(b'{"target": 2, "next_number": 1', "my-host-worker-3", id="half a number"),
+    ],
+)
+def test_all_are_stopped_whatever_the_file_holds_and_no_name_is_used_again(
+    group: LocalGroup, processes: LocalProcesses, tmp_path: Path, content: bytes, next_name: str
+) -> None:
+    group.grow(2, request_id="a")
+    (tmp_path / "fleet-local/group.state").write_bytes(content)
+    assert sorted(group.stop()) == ["worker-1", "worker-2"]
+    assert pids(processes) == {}
+    assert group.read() == (0, (), None)
+    group.grow(1, request_id="b")
+    assert [item.name for item in group.read().instances] == [next_name]
+
+
+def test_the_names_of_machines_that_left_only_logs_are_not_used_again(
+    group: LocalGroup, tmp_path: Path
+) -> None:
+    group.grow(2, request_id="a")
+    group.delete(["my-host-worker-2"], request_id="b")
+    (tmp_path / "fleet-local/group.state").write_text("garbage")
+    group.stop()
+    group.grow(1, request_id="c")
+    assert [item.name for item in group.read().instances] == ["my-host-worker-3"]
 
 
 def test_a_name_holds_nothing_but_letters_digits_and_dashes() -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.ports import free_port
-from trivia_render.errors import WorkflowServerError
+from trivia_render.errors import FleetError, WorkflowServerError
 from trivia_render.fleet import local_processes
 from trivia_render.fleet.local_processes import LocalProcesses, Part, Running, environment_for_processes
 from trivia_render.workpool.local_fleet import parts
@@ -24,6 +24,12 @@ import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {WAITS!r}])
 print(f"child {{child.pid}}", flush=True)
 child.wait()
+"""
+LISTENS = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+time.sleep(60)
 """
 IGNORES_SIGTERM = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAITS}"
 
@@ -136,6 +142,83 @@ def test_its_children_end_with_it(fleet: LocalProcesses, monkeypatch: pytest.Mon
     assert fleet.stop("worker")
     assert not is_alive(pid)
     assert not is_alive(child.pid)
+
+
+def orphan(fleet: LocalProcesses) -> psutil.Process:
+    """Start a process with a child, kill it alone, and return the child."""
+    pid = start(fleet, python(WITH_A_CHILD))
+    (child,) = psutil.Process(pid).children()
+    until(lambda: "ready" in fleet.log_file("worker").read_text())
+    psutil.Process(pid).kill()
+    until(lambda: not fleet.is_running("worker"))
+    assert is_alive(child.pid)
+    return child
+
+
+def test_the_child_of_a_killed_process_ends_before_that_is_started_anew(fleet: LocalProcesses) -> None:
+    child = orphan(fleet)
+    start(fleet, python(WAITS))
+    assert not is_alive(child.pid)
+    assert fleet.is_running("worker")
+
+
+def test_the_child_of_a_killed_process_is_stopped_in_its_place(fleet: LocalProcesses) -> None:
+    child = orphan(fleet)
+    assert fleet.stop("control", "worker") == ["worker"]
+    assert not is_alive(child.pid)
+    assert fleet.stop("worker") == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"created": time.time() + 3600}, id="began before it"),
+        pytest.param({"api_url": "http://127.0.0.1:1/api"}, id="of no fleet, or of another one"),
+    ],
+)
+def test_a_session_that_has_got_the_number_of_a_dead_one_is_left_alone(
+    fleet: LocalProcesses, folder: Path, changed: dict[str, object]
+) -> None:
+    child = orphan(fleet)
+    ours = recorded(fleet, "worker")
+    (folder / "worker.json").write_text(ours.model_copy(update=changed).model_dump_json())
+    assert fleet.stop("worker") == []
+    assert is_alive(child.pid), "it is somebody else's"
+    (folder / "worker.json").write_text(ours.model_dump_json())
+
+
+def test_the_session_of_a_process_that_has_got_the_number_is_left_alone(
+    fleet: LocalProcesses, folder: Path
+) -> None:
+    pid = start(fleet, python(WITH_A_CHILD))
+    (child,) = psutil.Process(pid).children()
+    ours = recorded(fleet, "worker")
+    (folder / "worker.json").write_text(
+        ours.model_copy(update={"created": ours.created - 60}).model_dump_json()
+    )
+    assert fleet.stop("worker") == []
+    assert is_alive(pid)
+    assert is_alive(child.pid)
+    (folder / "worker.json").write_text(ours.model_dump_json())
+
+
+def test_where_a_process_listens_is_known_while_it_does(fleet: LocalProcesses) -> None:
+    assert fleet.listens_at("server") is None
+    start(fleet, python(LISTENS, name="server"))
+    assert fleet.listens_at("server") == ("127.0.0.1", int(fleet.log_file("server").read_text()))
+    start(fleet, python(WAITS))
+    assert fleet.listens_at("worker") is None
+
+
+def test_a_start_that_takes_too_long_is_an_error_with_the_last_lines(
+    fleet: LocalProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(fleet, python(WAITS))
+    fleet.stop("worker")
+    monkeypatch.setattr(local_processes, "_DETACH_SECONDS", 0.001)
+    with pytest.raises(FleetError, match=r"The worker process has not started within 0\.001 s") as caught:
+        fleet.start(python(WAITS), api_url=API, extra={})
+    assert caught.value.evidence == "  ready"
 
 
 def test_what_does_not_end_when_it_is_asked_is_killed(

@@ -152,7 +152,7 @@ def test_a_machine_of_unknown_age_is_as_old_as_it_was_seen_waiting() -> None:
 def test_a_machine_whose_worker_is_gone_has_its_time_to_come_back() -> None:
     lost = worker(updated_at=ago(36))
     found = machine(lost, before=Machine(name="m-1", state="busy"))
-    assert (found.state, found.idle_since, found.worker) == ("starting", NOON, None)
+    assert (found.state, found.idle_since, found.worker) == ("starting", NOON, "m-1-ab12")
     since = Machine(name="m-1", state="starting", idle_since=ago(601))
     assert machine(lost, before=since).state == "failing"
 

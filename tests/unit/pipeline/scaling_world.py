@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from trivia_render.errors import FleetError
 from trivia_render.fleet.machines import MachineGroup
 from trivia_render.fleet.observation import Patience
 from trivia_render.models.fleet import QueueCounts, ScalingPolicy, WorkerRecord
@@ -39,6 +40,7 @@ class World:
 
     def __init__(self, folder: Path, group: MachineGroup | None, **policy: Any) -> None:
         self.now = datetime.now(UTC)
+        self.turn_is_lost = False
         self.store = TimedStore(folder, now=lambda: self.now)
         self.group = group
         self.scaler = Autoscaler(
@@ -49,7 +51,12 @@ class World:
             patience=Patience(lost_seconds=35, boot_seconds=600),
             pool="gpu-t4",
             now=lambda: self.now,
+            hold_turn=self.hold_turn,
         )
+
+    def hold_turn(self) -> None:
+        if self.turn_is_lost:
+            raise FleetError("Another pass has taken over.", remedy="Nothing to do.")
 
     def worker(self, name: str, *, state: Any = "ready", runs: int = 0, idle_seconds: float = 3600) -> None:
         record = WorkerRecord(

@@ -1,6 +1,7 @@
 """One pass of the autoscaler over a store and a group: what it does, writes down, and does only once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,22 @@ class Group:
         self.grown: list[int] = []
         self.deleted: list[tuple[tuple[str, ...], str]] = []
         self.foreign: str | None = None
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
+        self.able = {"delete", "grow"}
 
     def read(self) -> GroupState:
         return GroupState(self.target, tuple(self.instances), self.foreign)
 
+    @contextmanager
+    def only(self, what: str) -> Iterator[None]:
+        """Let only one kind of change succeed."""
+        self.able = {what}
+        yield
+        self.able = {"delete", "grow"}
+
     def grow(self, size: int, *, request_id: str) -> None:
+        if "grow" not in self.able:
+            raise FleetUnavailableError("Compute Engine does not answer.", remedy="Wait.")
         if self.fails is not None:
             raise self.fails
         assert size >= self.target
@@ -87,8 +98,12 @@ def test_an_idle_machine_is_drained_first_and_deleted_once_it_is_drained(tmp_pat
     record = world.step()
     assert record.deleted == ("b",)
     assert [names for names, _ in world.group.deleted] == [("b",)]
-    assert (world.group.target, read_drains(world.store)) == (1, {})
+    assert world.group.target == 1
+    assert set(read_drains(world.store)) == {"b"}, "it still runs for a while, and must not take a job"
+    world.worker("b", state="stopping")
+    world.now += timedelta(seconds=60)
     assert world.step().deleted == ()
+    assert read_drains(world.store) == {}
 
 
 def test_a_drain_is_taken_back_when_work_comes(tmp_path: Path) -> None:
@@ -113,7 +128,6 @@ def test_a_machine_that_an_operator_drained_is_deleted_and_replaced(tmp_path: Pa
     record = world.step(pending=50)
     assert (record.deleted, record.grown_to) == (("a",), 1)
     assert world.group.target == 1
-    assert read_drains(world.store) == {}
 
 
 def test_the_same_deletion_has_the_same_request_id_and_the_machines_next_life_another(tmp_path: Path) -> None:
@@ -200,6 +214,56 @@ def test_drains_of_machines_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     world.worker("a", runs=1)
     world.step()
     assert read_drains(world.store) == {}
+
+
+def test_a_worker_beside_the_group_stays_drained(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    world.worker("a", runs=1)
+    world.worker("by-hand", state="drained")
+    ask_to_drain(world.store, DrainRequest(worker_id="by-hand", by="operator", at=world.now))
+    world.step()
+    assert set(read_drains(world.store)) == {"by-hand"}
+
+
+def test_a_silent_worker_may_be_at_work_and_is_not_deleted_by_hand_or_bounds(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a", "b", "c"), max_machines=2)
+    assert isinstance(world.group, Group)
+    write_model(world.store, FLEET_OVERRIDE_KEY, Override(machines=1, at=world.now))
+    world.worker("c", runs=1)
+    world.now += timedelta(seconds=36)
+    world.worker("a", runs=1)
+    world.worker("b", runs=1)
+    assert world.step(running=3).decision.remove == ()
+    world.now += timedelta(seconds=601)
+    world.worker("a", runs=1)
+    world.worker("b", runs=1)
+    assert world.step(running=2).deleted == ("c",), "it has failed by now"
+
+
+def test_a_pass_that_has_lost_its_turn_changes_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a"))
+    assert isinstance(world.group, Group)
+    world.turn_is_lost = True
+    with pytest.raises(FleetError, match="taken over"):
+        world.step(pending=500)
+    assert (world.group.grown, read_decision(world.store)) == ([], None)
+
+
+def test_a_machine_that_was_deleted_and_could_not_be_replaced_is_still_owed(tmp_path: Path) -> None:
+    world = World(tmp_path, Group("a", "b"))
+    assert isinstance(world.group, Group)
+    ask_to_drain(world.store, DrainRequest(worker_id="a", by="operator", at=world.now))
+    world.worker("a", state="drained")
+    world.worker("b", runs=1)
+    with world.group.only("delete"), pytest.raises(FleetUnavailableError):
+        world.step(pending=50)
+    assert world.group.target == 1
+    kept = read_decision(world.store)
+    assert kept is not None
+    assert (kept.deleted, kept.grown_to) == (("a",), None)
+    assert [(past.acted, past.removed) for past in world.history()] == [(True, ("a",))]
+    assert world.step(pending=50).grown_to == 2
+    assert world.step(pending=50).grown_to is None
 
 
 def test_without_a_group_it_decides_over_the_workers_that_serve(tmp_path: Path) -> None:

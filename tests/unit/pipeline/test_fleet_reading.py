@@ -17,6 +17,8 @@ from trivia_render.pipeline.workers import write_worker
 from trivia_render.storage import keys
 from trivia_render.storage.local import LocalStore
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
 
 class WatchedStore(LocalStore):
     """A real folder that notes what was read of it, and fails when told to."""
@@ -115,9 +117,10 @@ def test_a_decision_that_comes_late_into_an_hour_that_has_ended_is_still_seen(st
 
 def test_a_new_day_keeps_yesterdays_pages_and_all_that_was_counted(store: WatchedStore) -> None:
     evening = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
+    reader = StoreReader(store, pool=POOL)
+    reader.read(evening)
     first = page("w-1", evening, 3600, now=evening)
     write_model(store, keys.ledger_key(first.day, "w-1"), first)
-    reader = StoreReader(store, pool=POOL)
     before = reader.read(evening)
     morning = evening + timedelta(minutes=2)
     second = page("w-2", morning, 3600, now=morning)
@@ -126,21 +129,95 @@ def test_a_new_day_keeps_yesterdays_pages_and_all_that_was_counted(store: Watche
     after = reader.read(morning)
     assert [found.worker for found in after.pages] == ["w-1", "w-2"]
     assert store.reads[keys.ledger_key(first.day, "w-1")] == 0
+    assert before.counts.tally.videos > 0
     assert after.counts.tally.videos == 2 * before.counts.tally.videos
     later = reader.read(morning + timedelta(days=2))
     assert later.pages == ()
     assert later.counts == after.counts
 
 
-def test_a_look_that_fails_half_way_counts_nothing_twice(store: WatchedStore) -> None:
-    at = now()
-    for name in ("w-1", "w-2"):
-        write_model(store, keys.ledger_key(at.date(), name), page(name, at, 3600, now=at))
+def videos_of(up_seconds: float) -> int:
+    return page("w", NOON, up_seconds, now=NOON).channels["quiz-daily"].videos
+
+
+def write_page(store: WatchedStore, name: str, up_seconds: float, *, at: datetime) -> None:
+    write_model(store, keys.ledger_key(at.date(), name), page(name, at, up_seconds, now=at))
+
+
+def test_a_restart_counts_nothing_of_what_is_there_and_everything_that_comes(store: WatchedStore) -> None:
+    seed_day(store, now=NOON, limit=3)
+    reader = StoreReader(store, pool=POOL)
+    first = reader.read(NOON)
+    assert first.counts.tally.videos == first.counts.machine_usd == first.counts.preemptions == 0
+    assert first.counts.decisions == {}
+    assert sum(found.channels["quiz-daily"].videos for found in first.pages) > 0
+    write_page(store, "w-new", 3600, at=NOON)
+    hour = HistoryHour(decisions=(past(NOON + timedelta(minutes=1)),))
+    write_model(store, keys.history_key(NOON + timedelta(hours=1)), hour)
+    second = reader.read(NOON + timedelta(hours=1))
+    assert second.counts.tally.videos == videos_of(3600)
+    assert second.counts.decisions == {"none": 1}
+    restarted = StoreReader(store, pool=POOL).read(NOON + timedelta(hours=1))
+    assert restarted.counts.tally.videos == 0
+    assert restarted.pages == second.pages
+
+
+def test_a_page_of_the_baseline_counts_what_it_grows_by(store: WatchedStore) -> None:
+    yesterday = NOON - timedelta(days=1)
+    write_page(store, "w-1", 3600, at=NOON)
+    write_page(store, "w-1", 3600, at=yesterday)
+    reader = StoreReader(store, pool=POOL)
+    reader.read(NOON)
+    write_page(store, "w-1", 7200, at=NOON)
+    write_page(store, "w-1", 10_800, at=yesterday)
+    counts = reader.read(NOON + timedelta(minutes=6)).counts
+    assert counts.tally.videos == videos_of(7200) + videos_of(10_800) - 2 * videos_of(3600)
+
+
+def test_a_baseline_that_fails_half_way_counts_nothing_twice_and_loses_no_growth(store: WatchedStore) -> None:
+    yesterday = NOON - timedelta(days=1)
+    write_page(store, "w-1", 3600, at=yesterday)
+    write_page(store, "w-2", 3600, at=NOON)
     reader = StoreReader(store, pool=POOL)
     store.fails_on = "w-2"
     with pytest.raises(StoreUnavailableError):
-        reader.read(at)
+        reader.read(NOON)
     store.fails_on = "nothing"
-    once = reader.read(at).counts
-    assert once.tally.videos == 2 * page("w-1", at, 3600, now=at).channels["quiz-daily"].videos
-    assert reader.read(at).counts == once
+    assert reader.read(NOON).counts.tally.videos == 0
+    write_page(store, "w-1", 7200, at=yesterday)
+    write_page(store, "w-2", 7200, at=NOON)
+    for minutes in (6, 12):
+        counts = reader.read(NOON + timedelta(minutes=minutes)).counts
+        assert counts.tally.videos == 2 * (videos_of(7200) - videos_of(3600))
+
+
+def test_what_grows_between_a_baseline_that_failed_and_the_next_reading_counts(store: WatchedStore) -> None:
+    yesterday = NOON - timedelta(days=1)
+    write_page(store, "w-1", 3600, at=yesterday)
+    write_page(store, "w-2", 3600, at=NOON)
+    write_model(store, keys.history_key(NOON), HistoryHour(decisions=(past(NOON),)))
+    reader = StoreReader(store, pool=POOL)
+    store.fails_on = "w-2"
+    with pytest.raises(StoreUnavailableError):
+        reader.read(NOON)
+    store.fails_on = "nothing"
+    later = NOON + timedelta(minutes=6)
+    write_page(store, "w-1", 7200, at=yesterday)
+    write_model(store, keys.history_key(NOON), HistoryHour(decisions=(past(NOON), past(later))))
+    counts = reader.read(later).counts
+    assert counts.tally.videos == videos_of(7200) - videos_of(3600)
+    assert counts.decisions == {"none": 1}
+
+
+def test_a_look_that_fails_half_way_counts_nothing_twice(store: WatchedStore) -> None:
+    reader = StoreReader(store, pool=POOL)
+    reader.read(NOON)
+    for name in ("w-1", "w-2"):
+        write_page(store, name, 3600, at=NOON)
+    store.fails_on = "w-2"
+    with pytest.raises(StoreUnavailableError):
+        reader.read(NOON)
+    store.fails_on = "nothing"
+    once = reader.read(NOON).counts
+    assert once.tally.videos == 2 * videos_of(3600)
+    assert reader.read(NOON).counts == once

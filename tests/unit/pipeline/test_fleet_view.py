@@ -11,8 +11,10 @@ from trivia_render.errors import StoreUnavailableError, WorkflowServerError
 from trivia_render.models.fleet import Override, PastDecision, QueueCounts, WorkerRecord
 from trivia_render.models.fleet_view import FleetCounts, FleetView, SourceView
 from trivia_render.pipeline.fleet_reading import StoreReader, StoreReading
+from trivia_render.pipeline.fleet_records import write_model
 from trivia_render.pipeline.fleet_view import MOST_POINTS, QueueReading, changes, make_view, thinned
 from trivia_render.pipeline.fleet_watch import FleetWatch
+from trivia_render.storage import keys
 from trivia_render.storage.local import LocalStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -165,6 +167,16 @@ def test_a_machine_of_unknown_price_is_told_apart() -> None:
     assert view(reading(pages=(free,))).today.unpriced_seconds == 3600.0
 
 
+def test_while_a_machines_price_is_not_known_neither_is_what_a_video_costs() -> None:
+    priced = page("w", NOW, 3600.0, now=NOW)
+    unpriced = page("v", NOW, 3600.0, now=NOW).model_copy(update={"usd_per_hour": None})
+    no_machine = unpriced.model_copy(update={"up_seconds": 0.0})
+    free = unpriced.model_copy(update={"usd_per_hour": 0.0})
+    assert view(reading(pages=(priced, unpriced))).today.usd_per_video is None
+    assert view(reading(pages=(priced, no_machine))).today.usd_per_video is not None
+    assert view(reading(pages=(priced, free))).today.usd_per_video is not None
+
+
 def test_what_is_left_is_due_at_the_measured_speed_of_the_workers_that_serve() -> None:
     whole = reading(pages=(page("w", NOW, 86_400.0, now=NOW),), workers=(heard(1), heard(99, worker_id="b")))
     queue = QueueReading(NOW, QueueCounts(pending={"high": 10}, running={"high": 2}))
@@ -215,8 +227,11 @@ def test_the_stores_outage_leaves_counts_and_workers(
 ) -> None:
     watch = watching(store, QueueCounts)
     watch.look_at_store()
+    now = datetime.now(UTC)
+    write_model(store, keys.ledger_key(now.date(), "w-new"), page("w-new", now, 3600, now=now))
+    watch.look_at_store()
     before, counts = watch.view(), watch.counts()
-    assert counts.decisions
+    assert counts.tally.videos > 0
 
     def away(_prefix: str) -> object:
         raise StoreUnavailableError("The bucket is away.", remedy="Wait.")

@@ -1,6 +1,7 @@
 """Jobs whose run died, was preempted or was ended: given back once, failed at their limit."""
 
 import tempfile
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,19 @@ from tests.unit.pipeline.jobs_in_store import (
     snapshot,
     status_in,
 )
-from trivia_render.errors import CrashLimitError, EncodeError, JobCancelledError, PreconditionFailedError
+from trivia_render.errors import (
+    CrashLimitError,
+    EncodeError,
+    JobCancelledError,
+    PreconditionFailedError,
+    StoreUnavailableError,
+    TriviaRenderError,
+)
+from trivia_render.models.fleet import LedgerPage, Tally
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.handover import Handover, crash_limit_reached, end_job, error_fields, give_back
-from trivia_render.storage.keys import status_key
+from trivia_render.pipeline.ledger import SETTLED, read_ledger, total
+from trivia_render.storage.keys import lease_key, ledger_key, status_key
 from trivia_render.storage.local import LocalStore
 
 LATER = NOON + timedelta(seconds=30)
@@ -327,3 +337,120 @@ def test_the_crash_limit_names_the_job_and_how_often_it_died(store: Interrupted)
     error = crash_limit_reached(put_status(store, crashes=3))
     assert isinstance(error, CrashLimitError)
     assert f"3 runs died while they rendered {CHANNEL}/{JOB}" in str(error)
+
+
+# -- the ledger
+
+
+def ledger_of(store: Store) -> list[LedgerPage]:
+    return list(read_ledger(store, NOON.date(), NOON.date()))
+
+
+def fail(store: Store) -> bool:
+    error = TriviaRenderError("The run failed before it could render.", remedy="Correct it.")
+    return end_job(store, channel=CHANNEL, job_id=JOB, flow_runs=None, now=LATER, error=error)
+
+
+def test_a_job_that_fails_at_its_limit_is_one_failed_job_in_the_ledger(store: Interrupted) -> None:
+    put_status(store, flow_run_id="run-1", crashes=2, crash_of="run-0:1")
+    for _ in range(3):
+        assert back(store) == "failed"
+    assert not fail(store)
+    (page,) = ledger_of(store)
+    assert page.channels == {CHANNEL: Tally(jobs_failed=1)}
+    assert (page.worker, page.up_seconds, page.usd_per_hour) == (SETTLED, 0.0, None)
+
+
+def test_a_job_that_is_given_back_has_not_failed(store: Interrupted) -> None:
+    put_status(store, flow_run_id="run-1")
+    assert back(store) == "again"
+    assert ledger_of(store) == []
+
+
+def test_a_job_whose_run_failed_from_outside_is_one_failed_job_in_the_ledger(store: Interrupted) -> None:
+    put_status(store, flow_run_id="run-1")
+    assert fail(store)
+    assert not fail(store)
+    assert total(ledger_of(store)) == Tally(jobs_failed=1)
+
+
+def test_a_cancelled_job_is_no_failure(store: Interrupted) -> None:
+    put_status(store, flow_run_id="run-1")
+    assert cancel(store)
+    assert ledger_of(store) == []
+
+
+def test_a_job_that_failed_in_its_own_process_is_not_entered_again(store: Interrupted) -> None:
+    put_status(store, flow_run_id="run-1", state="failed", error_code="encode_failed")
+    assert back(store) == "failed"
+    assert not fail(store)
+    assert ledger_of(store) == []
+
+
+def test_two_reapers_at_once_enter_one_failure(store: Interrupted) -> None:
+    put_status(store, flow_run_id="run-1", crashes=2)
+    other = LocalStore(store.root)
+    store.before_next_write(status_key(CHANNEL, JOB), lambda: back(other))
+    assert back(store) == "failed"
+    assert total(ledger_of(store)).jobs_failed == 1
+
+
+def test_a_failure_whose_write_landed_without_an_answer_is_entered(store: Interrupted) -> None:
+    status = put_status(store, flow_run_id="run-1")
+    other = LocalStore(store.root)
+
+    def lands_first() -> None:
+        error = TriviaRenderError("The run failed before it could render.", remedy="Correct it.")
+        ended = {"state": "failed", "finished_at": LATER, "updated_at": LATER, **error_fields(error)}
+        put_status(other, **status.model_dump() | ended)
+
+    store.before_next_write(status_key(CHANNEL, JOB), lands_first)
+    assert fail(store)
+    assert total(ledger_of(store)).jobs_failed == 1
+
+
+def test_a_job_that_was_retried_and_fails_again_is_another_failure(store: Interrupted) -> None:
+    for retry in range(2):
+        put_status(store, flow_run_id="run-1", retry=retry)
+        assert fail(store)
+    assert total(ledger_of(store)).jobs_failed == 2
+
+
+def is_away() -> None:
+    raise StoreUnavailableError("It is away.", remedy="Wait.")
+
+
+@pytest.mark.parametrize("end", [back, fail])
+def test_a_ledger_that_cannot_be_written_keeps_no_job_from_its_end(
+    store: Interrupted, end: Callable[[Store], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    put_status(store, flow_run_id="run-1", crashes=2)
+    put_lease(store)
+    store.before_next_write(ledger_key(NOON.date(), SETTLED), is_away)
+    end(store)
+    assert status_in(store).state == "failed"
+    assert lease_in(store).expires_at == LATER
+    assert "The ledger does not have" in caplog.text
+
+
+@pytest.mark.parametrize("end", [back, fail])
+def test_where_the_status_cannot_be_written_the_ledger_says_nothing(
+    store: Interrupted, end: Callable[[Store], object]
+) -> None:
+    put_status(store, flow_run_id="run-1", crashes=2)
+    store.before_next_write(status_key(CHANNEL, JOB), is_away)
+    with pytest.raises(StoreUnavailableError):
+        end(store)
+    assert ledger_of(store) == []
+    end(store)
+    assert total(ledger_of(store)).jobs_failed == 1
+
+
+def test_a_lease_that_cannot_be_taken_away_loses_no_failure(store: Interrupted) -> None:
+    put_status(store, flow_run_id="run-1")
+    put_lease(store)
+    store.before_next_write(lease_key(CHANNEL, JOB), is_away)
+    with pytest.raises(StoreUnavailableError):
+        fail(store)
+    assert not fail(store)
+    assert total(ledger_of(store)).jobs_failed == 1

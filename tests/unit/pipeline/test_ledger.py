@@ -22,17 +22,22 @@ from trivia_render.models.fleet import (
 )
 from trivia_render.models.ports import ObjectInfo
 from trivia_render.pipeline.ledger import (
+    SETTLED,
     UP_SECONDS,
     BoardLedger,
     LedgerBook,
     StoreLedger,
     by_channel,
     by_day,
+    count_crash,
+    count_settled,
+    entry_id,
     fleet_use,
     measured_throughput,
     measured_videos_per_machine_per_day,
     read_ledger,
     total,
+    unpriced,
 )
 from trivia_render.storage.keys import ledger_key
 from trivia_render.storage.local import LocalStore
@@ -224,6 +229,30 @@ def test_midnight_divides_the_up_time_and_entries_go_to_the_day_on_which_they_en
     assert (first.crashes, second.crashes) == (1, 1)
 
 
+@pytest.mark.parametrize("fault", [None, "refused"])
+def test_what_is_first_seen_after_midnight_belongs_to_the_new_day(
+    store: Stumbling, board: Path, fault: str | None
+) -> None:
+    book = LedgerBook(store, usd_per_hour=1.0)
+    to_midnight = 12 * 3600
+    fold(book, board, seconds=to_midnight - 5, preemptions=1, crashes=2)
+    if fault is not None:
+        store.faults = {store.writes + 1: fault}
+        with pytest.raises(StoreUnavailableError):
+            fold(book, board, seconds=to_midnight + 4, preemptions=2, crashes=5)
+    fold(book, board, seconds=to_midnight + 5, preemptions=2, crashes=5)
+    assert [(page.preemptions, page.crashes) for page in pages(store)] == [(1, 2), (1, 3)]
+    fold(book, board, seconds=to_midnight + 15, preemptions=3, crashes=5)
+    assert [(page.preemptions, page.crashes) for page in pages(store)] == [(1, 2), (2, 3)]
+
+
+def test_counts_of_before_midnight_are_not_told_again_after_it(store: Stumbling, board: Path) -> None:
+    book = LedgerBook(store, usd_per_hour=1.0)
+    fold(book, board, seconds=12 * 3600 - 5, preemptions=1)
+    fold(book, board, seconds=12 * 3600 + 60, preemptions=1)
+    assert [page.preemptions for page in pages(store)] == [1, 0]
+
+
 def test_a_second_page_that_cannot_be_written_is_made_up_for(store: Stumbling, board: Path) -> None:
     book = LedgerBook(store, usd_per_hour=1.0)
     BoardLedger(board)(entry(at=NOON + timedelta(hours=11)))
@@ -390,6 +419,13 @@ def test_pages_are_added_up(
 def test_machines_of_unknown_price_are_told_apart() -> None:
     page = LedgerPage(day=DAY, worker="w", up_seconds=100, updated_at=NOON)
     assert fleet_use([page]) == (100.0, 0.0, 100.0)
+    assert unpriced([page]) == [page]
+
+
+def test_a_page_without_a_machines_time_needs_no_price() -> None:
+    page = LedgerPage(day=DAY, worker="w", channels={"quiz": Tally(jobs_failed=1)}, updated_at=NOON)
+    assert unpriced([page]) == []
+    assert unpriced([page.model_copy(update={"up_seconds": 100.0, "usd_per_hour": 0.0})]) == []
 
 
 def test_a_machines_speed_is_of_all_seconds_at_work_and_needs_five_jobs(filled: Stumbling) -> None:
@@ -403,3 +439,51 @@ def test_the_autoscalers_measure_is_of_yesterday_and_today(filled: Stumbling) ->
     assert measured_throughput(filled, now=third) is None
     direct(filled, "c")(entry(at=third, seconds=150))
     assert measured_throughput(filled, now=third) == pytest.approx(5 / 450 * 86_400)
+
+
+# -- settled from outside
+
+
+def failure(name: str = "a") -> LedgerEntry:
+    return entry().model_copy(
+        update={"id": entry_id("failed", name), "outcome": "failed", "tally": Tally(jobs_failed=1)}
+    )
+
+
+def test_what_is_settled_twice_counts_once(store: Stumbling) -> None:
+    for name in ("a", "b", "a", "b"):
+        count_settled(store, failure(name))
+        count_crash(store, death=name, at=NOON)
+    (page,) = pages(store)
+    assert (page.worker, page.crashes, page.channels) == (SETTLED, 2, {"quiz": Tally(jobs_failed=2)})
+
+
+def test_what_is_settled_takes_no_machines_time_and_needs_no_price(store: Stumbling) -> None:
+    count_settled(store, failure())
+    count_crash(store, death="a", at=NOON)
+    assert fleet_use(pages(store)) == (0.0, 0.0, 0.0)
+    assert unpriced(pages(store)) == []
+
+
+def test_what_is_settled_leaves_a_machines_measured_speed_as_it_is(store: Stumbling) -> None:
+    for _ in range(5):
+        direct(store)(entry(seconds=20))
+    before = measured_videos_per_machine_per_day(pages(store))
+    count_settled(store, failure())
+    assert measured_videos_per_machine_per_day(pages(store)) == before == 4320
+
+
+def test_a_crash_is_of_the_day_on_which_it_was_found(store: Stumbling) -> None:
+    count_crash(store, death="a", at=NOON + timedelta(days=1))
+    (page,) = pages(store)
+    assert (page.day, page.crashes) == (DAY + timedelta(days=1), 1)
+
+
+def test_a_crash_that_cannot_be_written_is_logged_and_counts_when_it_is_told_again(
+    store: Stumbling, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.faults = {1: "failed", 2: "lost"}
+    for _ in range(3):
+        count_crash(store, death="run/state", at=NOON)
+    assert [page.crashes for page in pages(store)] == [1]
+    assert "does not have the crash run/state" in caplog.text

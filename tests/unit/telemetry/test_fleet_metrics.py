@@ -10,10 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fleet_day import POOL, seed_day
 from tests.programs import require
-from trivia_render.models.fleet import Histogram, QueueCounts, Tally
+from trivia_render.models.fleet import Histogram, LedgerPage, QueueCounts, Tally
 from trivia_render.models.fleet_view import FleetCounts, FleetView, SourceView, Today
 from trivia_render.pipeline.fleet_reading import StoreReader
+from trivia_render.pipeline.fleet_records import write_model
 from trivia_render.pipeline.fleet_watch import FleetWatch
+from trivia_render.storage import keys
 from trivia_render.storage.local import LocalStore
 from trivia_render.telemetry.fleet_metrics import FleetMetrics
 
@@ -28,16 +30,21 @@ EMPTY = FleetView(
 @pytest.fixture(scope="module")
 def watch(tmp_path_factory: pytest.TempPathFactory) -> FleetWatch:
     store = LocalStore(tmp_path_factory.mktemp("fleet"))
+    watch = watching(store)
+    watch.look_at_store()
     seed_day(store, now=datetime.now(UTC))
-    watch = FleetWatch(
-        StoreReader(store, pool=POOL),
-        lambda: QueueCounts(pending={"high": 3, "low": 4}, running={"default": 2}),
-        now=lambda: datetime.now(UTC),
-        lost_seconds=35.0,
-    )
     watch.look_at_store()
     watch.look_at_prefect()
     return watch
+
+
+def watching(store: LocalStore, *, now: datetime | None = None) -> FleetWatch:
+    return FleetWatch(
+        StoreReader(store, pool=POOL),
+        lambda: QueueCounts(pending={"high": 3, "low": 4}, running={"default": 2}),
+        now=lambda: now or datetime.now(UTC),
+        lost_seconds=35.0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +142,7 @@ def test_what_is_not_known_has_no_sample() -> None:
     found = values(FleetMetrics(lambda: EMPTY, FleetCounts).text().decode())
     assert ("trivia_fleet_target_machines",) not in found
     assert ("trivia_jobs", "high", "pending") not in found
+    assert ("trivia_cost_today_usd", "machine") not in found
     assert found["trivia_fleet_source_up", "store"] == 0
     assert found[("trivia_videos_total",)] == 0
 
@@ -157,3 +165,55 @@ def test_cost_has_three_kinds(text: str, watch: FleetWatch) -> None:
     assert found["trivia_cost_usd_total", "machine"] == counts.machine_usd > 0
     assert found["trivia_cost_usd_total", "speech"] == counts.tally.speech_usd > 0
     assert found["trivia_cost_usd_total", "storage"] == counts.tally.storage_usd > 0
+
+
+def test_time_of_unknown_price_is_counted() -> None:
+    empty, some = FleetCounts(), FleetCounts(unpriced_seconds=90.5)
+    name = ("trivia_unpriced_seconds_total",)
+    assert values(FleetMetrics(lambda: EMPTY, lambda: empty).text().decode())[name] == 0
+    assert values(FleetMetrics(lambda: EMPTY, lambda: some).text().decode())[name] == 90.5
+
+
+def test_up_time_of_machines_without_a_price_comes_from_their_pages(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    watch = watching(store, now=noon)
+    watch.look_at_store()
+    for worker, price in (("w", None), ("v", 0.2)):
+        page = LedgerPage(
+            day=noon.date(), worker=worker, up_seconds=60.0, usd_per_hour=price, updated_at=noon
+        )
+        write_model(store, keys.ledger_key(noon.date(), worker), page)
+    watch.look_at_store()
+    found = values(FleetMetrics(watch.view, watch.counts).text().decode())
+    assert found[("trivia_unpriced_seconds_total",)] == 60.0
+
+
+def test_the_cost_of_today_is_that_of_the_status(text: str, watch: FleetWatch) -> None:
+    found = values(text)
+    today = watch.view().today
+    assert found["trivia_cost_today_usd", "machine"] == today.machine_usd
+    assert found["trivia_cost_today_usd", "speech"] == today.speech_usd
+    assert found["trivia_cost_today_usd", "storage"] == today.storage_usd
+
+
+def test_a_restart_begins_every_counter_at_zero_and_keeps_the_cost_of_today(tmp_path: Path) -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    store = LocalStore(tmp_path)
+    seed_day(store, now=noon)
+    watch = watching(store, now=noon)
+    watch.look_at_store()
+    families = list(text_string_to_metric_families(FleetMetrics(watch.view, watch.counts).text().decode()))
+    counted = [
+        sample for family in families if family.type in {"counter", "histogram"} for sample in family.samples
+    ]
+    assert {sample.value for sample in counted} == {0.0}
+    assert any(sample.labels.get("stage") == "mixing" for sample in counted), "a new series has no increase"
+    cost = {
+        sample.labels["kind"]: sample.value
+        for family in families
+        if family.name == "trivia_cost_today_usd"
+        for sample in family.samples
+    }
+    assert cost.keys() == {"machine", "speech", "storage"}
+    assert min(cost.values()) > 0

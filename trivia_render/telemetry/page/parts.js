@@ -36,7 +36,7 @@ export function showFigures(view, now) {
   const speed = throughput.videos_per_machine_per_day;
   showFigure("videos", words.number(today.videos), read(speed === null ? "speed not measured yet" : `${words.number(speed)} a day per machine`));
   const unpriced = today.unpriced_seconds > 0;
-  const per = today.usd_per_video === null ? "no video yet" : `${words.dollars(today.usd_per_video)} per video`;
+  const per = today.videos === 0 ? "no video yet" : today.usd_per_video === null ? "unknown per video" : `${words.dollars(today.usd_per_video)} per video`;
   if (unpriced && today.usd === 0) showFigure("cost", "–", "the machines’ price is not known");
   else showFigure("cost", words.dollars(today.usd), read(unpriced ? `${per}, some machines unpriced` : per));
   const ended = today.jobs_completed + today.jobs_failed;
