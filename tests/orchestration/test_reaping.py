@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.states import Crashed, Pending, Running, State
+from prefect.client.schemas.objects import State
+from prefect.states import Crashed, Pending, Running
 
 from tests.unit.pipeline.jobs_in_store import put_status, status_in
 from trivia_render.models.fleet import Tally
