@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -132,11 +132,11 @@ class LocalProcesses:
                 process = psutil.Process(found.pid)
                 family += [process, *process.children(recursive=True)]
                 process.send_signal(signal.SIGTERM)
-        _, left = psutil.wait_procs(family, timeout=_STOP_SECONDS)
+        left = _wait_for_end(family, seconds=_STOP_SECONDS)
         for straggler in left:
             with suppress(psutil.NoSuchProcess):
                 straggler.kill()
-        psutil.wait_procs(left, timeout=_KILL_SECONDS)
+        _wait_for_end(left, seconds=_KILL_SECONDS)
         orphaned = {name for name in names if self._end_leftovers(name)}
         for name in names:
             self._file(name).unlink(missing_ok=True)
@@ -239,3 +239,24 @@ def _indented(text: str) -> str:
 def environment_for_processes(inherited: Mapping[str, str]) -> dict[str, str]:
     """Return an environment for processes that outlive whoever starts them, a flow run perhaps. Pure."""
     return {name: value for name, value in inherited.items() if not name.startswith(_OF_A_RUN)}
+
+
+def _wait_for_end(processes: Sequence[psutil.Process], *, seconds: float) -> list[psutil.Process]:
+    """Wait until processes have ended; return those that have not.
+
+    A dead one that nobody has asked about yet, being nobody's child here, has ended all the same.
+    """
+    deadline = time.monotonic() + seconds
+    left = list(processes)
+    while left := [process for process in left if _lives(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -188,8 +188,9 @@ def test_a_session_that_has_got_the_number_of_a_dead_one_is_left_alone(
 
 
 def test_the_session_of_a_process_that_has_got_the_number_is_left_alone(
-    fleet: LocalProcesses, folder: Path
+    fleet: LocalProcesses, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(local_processes, "_STOP_SECONDS", 0.2)
     pid = start(fleet, python(WITH_A_CHILD))
     (child,) = psutil.Process(pid).children()
     ours = recorded(fleet, "worker")
@@ -200,6 +201,7 @@ def test_the_session_of_a_process_that_has_got_the_number_is_left_alone(
     assert is_alive(pid)
     assert is_alive(child.pid)
     (folder / "worker.json").write_text(ours.model_dump_json())
+    assert fleet.stop("worker") == ["worker"]
 
 
 def test_where_a_process_listens_is_known_while_it_does(fleet: LocalProcesses) -> None:
