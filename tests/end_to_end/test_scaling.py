@@ -111,7 +111,8 @@ def test_thirty_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is
     assert [decision.trigger for decision in past if decision.target_machines > decision.machines_before][
         :1
     ] == ["pending"]
-    assert any(decision.trigger == "idle" and decision.removed for decision in past)
+    assert "idle" in {decision.trigger for decision in past}
+    assert len({name for decision in past for name in decision.removed}) >= 2
     statuses = [operator.status(f"job-{number}") for number in range(JOBS)]
     assert {status["crashes"] for status in statuses} == {0}
     assert {status["attempt"] for status in statuses} == {1}, "no worker was taken away from its job"
