@@ -106,10 +106,12 @@ def make_local_processes(settings: Settings) -> LocalProcesses:
     return LocalProcesses(local_fleet_folder(settings), environment=environment)
 
 
-def make_local_group(settings: Settings, *, api_url: str) -> LocalGroup:
+def make_local_group(
+    settings: Settings, *, api_url: str, processes: LocalProcesses | None = None
+) -> LocalGroup:
     """Return the worker processes of this machine. `api_url`: the Prefect server that they are to serve."""
     return LocalGroup(
-        make_local_processes(settings),
+        processes or make_local_processes(settings),
         folder=local_fleet_folder(settings),
         host=settings.host,
         api_url=api_url,

@@ -128,7 +128,7 @@ def run_up() -> None:
     if processes.stop(_EARLIER_WORKER):
         say("Stopped the render worker of an earlier version.")
     if kind == "local":
-        awaited |= _first_machines(settings, api_url=url)
+        awaited |= _first_machines(settings, processes, api_url=url)
     for name, (pool, worker_id) in awaited.items():
         processes.wait_for(name, partial(_serves, pool, worker_id, since))
     processes.wait_for(dashboard.name, partial(_dashboard_answers, processes))
@@ -138,14 +138,17 @@ def run_up() -> None:
     typer.echo(f"Logs:      {processes.log_file('server').parent}")
 
 
-def _first_machines(settings: Settings, *, api_url: str) -> dict[str, tuple[str, str]]:
+def _first_machines(
+    settings: Settings, processes: LocalProcesses, *, api_url: str
+) -> dict[str, tuple[str, str]]:
     """Start the machines that the group aims at, one at least; return the new ones' pool and name.
 
     They are as many as before where the group runs: it has been the autoscaler's since.
     """
     from trivia_render.workpool.names import RENDER_POOL
 
-    processes, group = make_local_processes(settings), make_local_group(settings, api_url=api_url)
+    # With the environment from before this command was made quiet: the machines write their logs.
+    group = make_local_group(settings, api_url=api_url, processes=processes)
     before = {name for name in processes.names("worker-") if processes.is_running(name)}
     least = max(1, make_scaling_policy(settings).min_machines)
     if group.read().target < least:
