@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from bench import capacity_document
 from bench.load.results import (
     SECONDS_PER_DAY,
     SERVER_ROLES,
@@ -17,7 +18,6 @@ from bench.load.results import (
     Usage,
 )
 from bench.load.servers import Setting, settings_of
-from trivia_render.errors import BadInputError
 
 TITLE = "# Capacity\n"
 BEGIN = "<!-- prefect's server: begin. Written by `python -m bench.load --write`; changes here are lost. -->"
@@ -192,21 +192,8 @@ def settings_table(mode: Mode) -> str:
 
 
 def with_section(document: str, text: str) -> str:
-    """Put the section between its marks, at the document's end where it has none. Pure.
-
-    Raises BadInputError where only one of the marks is there.
-    """
-    block = f"{BEGIN}\n{text}\n{END}"
-    if BEGIN not in document and END not in document:
-        return f"{document.rstrip()}\n\n{block}\n"
-    before, begun, rest = document.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not (begun and ended):
-        raise BadInputError(
-            "docs/capacity.md has only one of the two marks of this section.",
-            remedy=f"Put both back, or remove both:\n{BEGIN}\n{END}",
-        )
-    return f"{before}{block}{after}"
+    """Put the section into docs/capacity.md's text. Raises BadInputError. Pure."""
+    return capacity_document.with_section(document, text, begin=BEGIN, end=END)
 
 
 def _setting(setting: Setting) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import capacity_document
 from bench.simulate.assumptions import assumptions, left_out
 from bench.simulate.inputs import DAY_SECONDS
 from bench.simulate.outcome import Outcome
 from bench.simulate.runs import SHORT_IDLE, SHORT_IDLE_SECONDS, Report
 from bench.simulate.verdicts import span, speech_usd, verdicts
-from trivia_render.errors import BadInputError
 
 TITLE = "# Capacity\n"
 _WIDTH = 110
@@ -105,21 +105,8 @@ def section(report: Report, *, cpu_seconds: float) -> str:
 
 
 def with_section(document: str, text: str) -> str:
-    """Put the section between its marks, at the document's end where it has none.
-
-    Raises BadInputError where only one of the marks is there.
-    """
-    block = f"{BEGIN}\n{text}\n{END}"
-    if BEGIN not in document and END not in document:
-        return f"{document.rstrip()}\n\n{block}\n"
-    before, begun, rest = document.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not (begun and ended):
-        raise BadInputError(
-            "docs/capacity.md has only one of the two marks of this section.",
-            remedy=f"Put both back, or remove both:\n{BEGIN}\n{END}",
-        )
-    return f"{before}{block}{after}"
+    """Put the section into docs/capacity.md's text. Raises BadInputError. Pure."""
+    return capacity_document.with_section(document, text, begin=BEGIN, end=END)
 
 
 def _wrapped(part: str) -> str:

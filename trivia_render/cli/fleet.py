@@ -214,7 +214,8 @@ def run_worker(*, pool: str, limit: int | None) -> None:
     from trivia_render.workpool.machine import instance_name, watch_preemption
     from trivia_render.workpool.names import RENDER_POOL
     from trivia_render.workpool.settling import policy_of
-    from trivia_render.workpool.supervisor import Listen, Supervisor, default_limit
+    from trivia_render.workpool.supervisor import Listen, Supervisor
+    from trivia_render.workpool.worker_process import default_limit
 
     log_to_stdout()
     check_pool(pool)

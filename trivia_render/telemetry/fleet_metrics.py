@@ -6,15 +6,12 @@ from datetime import datetime
 from itertools import accumulate
 from typing import get_args
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector
 
 from trivia_render.models.fleet import HISTOGRAM_BOUNDS_SECONDS, Histogram, Trigger
 from trivia_render.models.fleet_view import (
@@ -25,12 +22,13 @@ from trivia_render.models.fleet_view import (
     FleetView,
     WorkerView,
 )
+from trivia_render.telemetry.exposition import Exposition
 
 #: Samples of one metric: label values in the order of its labels, and the value.
 Samples = Sequence[tuple[Sequence[str], float]]
 
 
-class FleetMetrics(Collector):
+class FleetMetrics(Exposition):
     """Makes the metrics from what the two callables return, at each scrape.
 
     A gauge that nothing is known of has no sample.
@@ -39,16 +37,7 @@ class FleetMetrics(Collector):
     def __init__(self, view: Callable[[], FleetView], counts: Callable[[], FleetCounts]) -> None:
         self._view = view
         self._counts = counts
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-
-    def text(self) -> bytes:
-        """Return the metrics, in format version 0.0.4 with names that every version can have."""
-        return generate_latest(self._registry)
-
-    def describe(self) -> list[Metric]:
-        """Nothing is read when this is registered."""
-        return []
+        super().__init__()
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""

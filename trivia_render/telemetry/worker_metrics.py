@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, get_args
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector
 
 from trivia_render.models.fleet import WorkerRecord, WorkerState
+from trivia_render.telemetry.exposition import Exposition
 
 _PREFIX: Final = "trivia_worker"
 
@@ -24,22 +22,13 @@ class WorkerCounts(NamedTuple):
     last_heartbeat: float | None = None
 
 
-class WorkerMetrics(Collector):
+class WorkerMetrics(Exposition):
     """Makes the metrics from what the two callables return, at each scrape."""
 
     def __init__(self, record: Callable[[], WorkerRecord], counts: Callable[[], WorkerCounts]) -> None:
         self._record = record
         self._counts = counts
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-
-    def text(self) -> bytes:
-        """Return the metrics, in format version 0.0.4 with names that every version can have."""
-        return generate_latest(self._registry)
-
-    def describe(self) -> list[Metric]:
-        """Nothing is read when this is registered."""
-        return []
+        super().__init__()
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""

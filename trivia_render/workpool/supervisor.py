@@ -7,19 +7,15 @@ that is drained ends what it has begun: see `draining`.
 """
 
 import logging
-import os
 import secrets
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
-
-import psutil
 
 from trivia_render.encode.slots import usable_cores
 from trivia_render.errors import WorkflowServerError
@@ -33,9 +29,9 @@ from trivia_render.workpool.cpu_meter import CpuMeter
 from trivia_render.workpool.draining import Drain
 from trivia_render.workpool.heartbeat import Heartbeat, OnHeartbeat, WorkerFacts
 from trivia_render.workpool.output import OutputDoor
-from trivia_render.workpool.processes import WORKER_MARK, Engine, find_engines, kill_trees
 from trivia_render.workpool.readings import LOOK_SECONDS, Sampler
 from trivia_render.workpool.settling import Policy
+from trivia_render.workpool.worker_process import kill_all, worker_command, worker_environment
 
 log = logging.getLogger("trivia_render.worker")
 
@@ -63,39 +59,6 @@ class Listen(NamedTuple):
     bind: str
     port: int
     host: str
-
-
-def worker_command(*, pool: str, name: str, limit: int) -> list[str]:
-    """Return the command line of Prefect's process worker. Pure."""
-    return [
-        *(sys.executable, "-m", "prefect", "worker", "start"),
-        *("--type", "process", "--pool", pool, "--name", name, "--limit", str(limit)),
-    ]
-
-
-def worker_environment(
-    inherited: Mapping[str, str],
-    *,
-    name: str,
-    worker_id: str,
-    home: Path,
-    board: Path,
-    heartbeat_seconds: float,
-) -> dict[str, str]:
-    """Return the environment of the worker, which its flow runs inherit. Pure."""
-    program_folder = str(Path(sys.executable).parent)
-    return {
-        **inherited,
-        WORKER_MARK: name,
-        "WORKER_ID": worker_id,
-        # Runs start in the worker's folder or in another one: the store is where it is.
-        "TRIVIA_HOME": str(home),
-        "TRIVIA_WORKER_BOARD": str(board),
-        "PATH": os.pathsep.join([program_folder, inherited.get("PATH", os.defpath)]),
-        "PREFECT_WORKER_HEARTBEAT_SECONDS": f"{heartbeat_seconds:g}",
-        # What a server says whose database is being restarted.
-        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
-    }
 
 
 #: How a start of the worker ended.
@@ -341,7 +304,7 @@ class Supervisor:
                 "Worker %s was frozen for %.0f s and gives up its runs.", start.name, self._ticked_at - before
             )
             start.ended.set()
-            _kill_all(start.worker, start.name)
+            kill_all(start.worker, start.name)
             return "failed"
         return "on"
 
@@ -374,7 +337,7 @@ class Supervisor:
         self._ticked_at = _clock()
         start.ended.set()
         # A run may have had several processes: what it started inherits its environment.
-        runs = sorted({engine.flow_run_id for engine in _kill_all(start.worker, start.name)})
+        runs = sorted({engine.flow_run_id for engine in kill_all(start.worker, start.name)})
         if announced:
             self._heartbeat.say("stopping", reason)
         # Side by side: a store that does not answer must not keep the server from being told. Whatever is
@@ -405,19 +368,6 @@ class Supervisor:
             self._heartbeat.count("crashes")
 
 
-def _kill_all(worker: subprocess.Popen[bytes] | None, name: str) -> list[Engine]:
-    """Kill the worker, so that it takes no more work, then its runs; return the runs."""
-    if worker is not None:
-        worker.kill()
-        worker.wait()
-    engines = find_engines(name)
-    kill_trees(engine.process for engine in engines)
-    # One that the worker was just starting.
-    rest = find_engines(name)
-    kill_trees(engine.process for engine in rest)
-    return [*engines, *rest]
-
-
 def _server_answers_soon() -> bool:
     answers: list[bool] = []
     _background(lambda: answers.append(server_answers())).join(_SERVER_SECONDS)
@@ -435,8 +385,3 @@ def _clock() -> float:
     """Seconds that go on while the machine sleeps."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
-
-
-def default_limit(pool: str, *, render_pool: str) -> int:
-    """Return how many runs a worker takes at once: a render takes every core; scheduled flows wait."""
-    return 1 if pool == render_pool else max(2, psutil.cpu_count() or 1)

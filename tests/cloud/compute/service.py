@@ -89,7 +89,7 @@ class Service:
                 names = _members(group, body)
                 what = f"deleteInstances {json.dumps(body, sort_keys=True)}"
                 return self._once(match, query, what, group, lambda: group.delete(names))
-        raise NotImplementedError(match.method.id)
+        raise AssertionError(f"This stand-in has no {match.method.id}.")
 
     def _once(
         self,

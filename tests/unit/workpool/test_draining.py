@@ -1,13 +1,11 @@
 """A drain ends once no process is left and the server's books say so too."""
 
-import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -17,7 +15,6 @@ from trivia_render.errors import WorkflowServerError
 from trivia_render.workpool import draining
 from trivia_render.workpool.books import Books
 from trivia_render.workpool.draining import Drain
-from trivia_render.workpool.processes import WORKER_MARK
 
 
 class Server:
@@ -56,27 +53,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     for name, seconds in (("_TICK_SECONDS", 0.01), ("_CONFIRM_SECONDS", 0.05), ("_SETTLE_SECONDS", 0.0)):
         monkeypatch.setattr(draining, name, seconds)
     return server
-
-
-@pytest.fixture
-def name() -> str:
-    return f"worker-{uuid4().hex}"
-
-
-@pytest.fixture
-def start(name: str) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
-    """Start a process that runs a flow run of the worker."""
-    started = []
-
-    def run(flow_run_id: str) -> subprocess.Popen[bytes]:
-        marks = {WORKER_MARK: name, "PREFECT__FLOW_RUN_ID": flow_run_id}
-        started.append(subprocess.Popen(["sleep", "60"], env={**os.environ, **marks}))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 class Watched:

@@ -4,10 +4,9 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -16,7 +15,6 @@ from trivia_render.pipeline.board import BoardEntry
 from trivia_render.telemetry.gpu_readings import GpuReader, GpuReadings
 from trivia_render.workpool import readings
 from trivia_render.workpool.cpu_meter import CpuMeter
-from trivia_render.workpool.processes import WORKER_MARK
 from trivia_render.workpool.readings import Sampler
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -41,27 +39,6 @@ class Gpus(GpuReader):
 
     def close(self) -> None:
         self.closed = True
-
-
-@pytest.fixture
-def name() -> str:
-    return f"worker-{uuid4().hex}"
-
-
-@pytest.fixture
-def start(name: str) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
-    """Start a process that runs a flow run of the worker."""
-    started = []
-
-    def run(flow_run_id: str) -> subprocess.Popen[bytes]:
-        marks = {WORKER_MARK: name, "PREFECT__FLOW_RUN_ID": flow_run_id}
-        started.append(subprocess.Popen(["sleep", "60"], env={**os.environ, **marks}))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture

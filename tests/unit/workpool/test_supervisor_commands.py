@@ -11,7 +11,7 @@ import pytest
 from trivia_render.workpool import supervisor
 from trivia_render.workpool.names import CONTROL_POOL, RENDER_POOL
 from trivia_render.workpool.processes import WORKER_MARK
-from trivia_render.workpool.supervisor import default_limit, worker_command, worker_environment
+from trivia_render.workpool.worker_process import default_limit, worker_command, worker_environment
 
 
 def environment(inherited: dict[str, str]) -> dict[str, str]:
