@@ -1,4 +1,4 @@
-"""How Prefect's own worker is started: its command line, its environment, how much it takes at once, and its end."""
+"""Prefect's own worker as a process: its command line, its environment, its limit, and its end."""
 
 import os
 import subprocess
