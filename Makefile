@@ -53,10 +53,17 @@ up: $(STAMP)-runtime ## Start a fleet on this machine, in the background
 down: ## Stop it; renders under way go on after the next `make up`
 	@test ! -x $(BIN)/trivia || $(BIN)/trivia down
 
+.PHONY: deploy-plan deploy
+deploy-plan: $(STAMP)-runtime ## Show what a deployment to Google Cloud would change
+	@$(BIN)/python -m infra.deploy plan
+
+deploy: $(STAMP)-runtime ## Deploy to Google Cloud; asks before it changes anything
+	@$(BIN)/python -m infra.deploy apply
+
 .PHONY: test
 test: $(STAMP)-dev ## Run the tests
 	@$(BIN)/python -m tests.programs
-	@$(BIN)/python -m pytest -n 2 -m "not faults and not load"
+	@$(BIN)/python -m pytest -n 2 -m "not faults and not load and not image"
 
 .PHONY: lint
 lint: $(STAMP)-dev ## Check formatting, types and layers
@@ -64,6 +71,32 @@ lint: $(STAMP)-dev ## Check formatting, types and layers
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# checkov's pins conflict with the program's, so it has an environment of its own.
+AUDIT := .venv-audit
+
+$(AUDIT)/.stamp: $(STAMP)-venv requirements-audit.lock
+	@echo "Installing requirements-audit.lock (once) …"
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(BIN)/uv pip install -q --python $(AUDIT)/bin/python --no-deps --require-hashes -r requirements-audit.lock \
+	  || { echo "uv could not install requirements-audit.lock; using pip instead."; \
+	       $(AUDIT)/bin/python -m pip install -q --no-deps --require-hashes -r requirements-audit.lock; }
+	@touch $@
+
+.PHONY: audit
+audit: $(AUDIT)/.stamp ## Audit the Terraform code and the Dockerfile with checkov, offline
+	@$(AUDIT)/bin/checkov --directory . --framework terraform dockerfile --skip-path tests \
+	  --skip-download --quiet --compact
+
+.PHONY: sbom secrets licences
+sbom: $(STAMP)-dev ## Write the bill of materials, sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m tests.sbom > sbom.cdx.json
+
+secrets: $(STAMP)-dev ## List what looks like a secret and is new, and take it into .secrets.baseline
+	@$(BIN)/python -m tests.secret_scan
+
+licences: $(STAMP)-dev ## Write the table of docs/licences.md anew
+	@$(BIN)/python -m tests.licences
 
 .PHONY: format
 format: $(STAMP)-dev ## Format the code
@@ -74,6 +107,14 @@ format: $(STAMP)-dev ## Format the code
 faults: $(STAMP)-dev ## Kill, stall and damage things: the slow fault suite
 	@$(BIN)/python -m tests.programs
 	@$(BIN)/python -m pytest -m faults
+
+.PHONY: fuzz
+fuzz: $(STAMP)-dev ## Try hostile configs, question sets, images and streams for TRIVIA_FUZZ_SECONDS (600)
+	@TRIVIA_FUZZ_SECONDS=$${TRIVIA_FUZZ_SECONDS:-600} $(BIN)/python -m pytest tests/fuzz --timeout=0
+
+.PHONY: image-test
+image-test: $(STAMP)-dev ## Build the container image with buildah and run it, as root on Debian (10 min)
+	@$(BIN)/python -m pytest -m image -s tests/infra/test_image_built.py
 
 .PHONY: load load-jobs
 load: $(STAMP)-dev ## Carry a day's rate of videos through Prefect's server, then load-jobs (45 min)
@@ -110,6 +151,7 @@ lock: $(STAMP)-venv ## Resolve the dependencies again
 	@$(LOCK) requirements-setup.in -o requirements-setup.lock
 	@$(LOCK) pyproject.toml -o requirements.lock
 	@$(LOCK) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@$(LOCK) requirements-audit.in -o requirements-audit.lock
 
 .PHONY: clean
 clean: ## Remove rendered work and caches; the environment stays

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from trivia_render.errors import WorkflowServerError
+from trivia_render.errors import WorkflowServerError, WorkflowServerRefusedError
+from trivia_render.models.redaction import redacted_url, without_users
 from trivia_render.settings import load_settings
 
 #: What a server that is there needs to answer a request without work.
@@ -73,28 +74,66 @@ def quiet_prefect() -> None:
         os.environ.setdefault(name, value)
 
 
-def check_server(api_url: str) -> None:
-    """Ask the server whether it is well. Raises WorkflowServerError where Prefect could not use it."""
+def check_server(api_url: str, *, auth: str | None = None) -> None:
+    """Ask the server whether it is well and lets us in. Raises WorkflowServerError where it does not.
+
+    `auth`: `user:password`; by default that of PREFECT_API_AUTH_STRING.
+    """
     # It takes as long to import as a command's help; only runs with Prefect need it.
     import httpx  # noqa: PLC0415
 
     url = f"{api_url.rstrip('/')}/health"
+    shown = redacted_url(url)
     try:
         # Nothing secret is sent or believed. Prefect itself checks the certificate, by its own settings.
         status = httpx.get(url, timeout=HEALTH_TIMEOUT_SECONDS, verify=False).status_code  # noqa: S501
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        evidence = f"  {url}: {error or type(error).__name__}"
+        evidence = f"  {shown}: {redacted_url(str(error)) or type(error).__name__}"
     else:
         # Prefect Cloud has no such page for a workspace, and a proxy may ask for a password here.
         cloud = "/workspaces/" in api_url
+        if status == httpx.codes.OK and not cloud:
+            _check_password(api_url, auth=auth)
         if status < 500 and (status != 404 or cloud):
             return
-        evidence = f"  {url} answers {status}"
+        evidence = f"  {shown} answers {status}"
     raise WorkflowServerError(
-        f"Prefect's server at {api_url} does not answer as one.",
+        f"Prefect's server at {redacted_url(api_url)} does not answer as one.",
         evidence=evidence,
         remedy="Start it, correct PREFECT_API_URL (it ends in /api), unset it to have a server started for "
         "the run, or render with --direct.",
+    )
+
+
+def _check_password(api_url: str, *, auth: str | None) -> None:
+    """Raise WorkflowServerRefusedError if the server refuses the password, or asks for one and there is none.
+
+    It says that it is well to anybody; all else only to those who know the password, where it has one.
+    """
+    import httpx  # noqa: PLC0415
+
+    if auth is None:
+        known = load_settings().prefect_api_auth_string
+        auth = None if known is None else known.get_secret_value()
+    url = f"{api_url.rstrip('/')}/admin/version"
+    user, _, password = (auth or "").partition(":")
+    try:
+        # Unlike above, the certificate is checked: this request has the password.
+        answer = httpx.get(
+            url, timeout=HEALTH_TIMEOUT_SECONDS, auth=None if auth is None else (user, password)
+        )
+    except httpx.HTTPError:
+        # Prefect has settings of its own for certificates, and says itself what is wrong.
+        return
+    # Another server in front of it may refuse us by rules that only Prefect's own settings meet.
+    if answer.status_code != httpx.codes.UNAUTHORIZED or "exception_message" not in answer.text:
+        return
+    raise WorkflowServerRefusedError(
+        f"Prefect's server at {redacted_url(api_url)} asks for a password, and "
+        + ("PREFECT_API_AUTH_STRING is not set." if auth is None else "refuses the one it was given."),
+        evidence=f"  {redacted_url(url)} answers {answer.status_code}",
+        remedy="Set PREFECT_API_AUTH_STRING to its user:password; on Google Cloud that is the newest version "
+        "of the secret trivia-prefect-auth.",
     )
 
 
@@ -122,9 +161,9 @@ class _Server:
     def wait(self) -> None:
         """Wait until it answers, and make it this process's server."""
         if self._next_word() == "configured":
-            from prefect.settings import PREFECT_API_URL  # noqa: PLC0415
+            from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL  # noqa: PLC0415
 
-            check_server(str(PREFECT_API_URL.value()))
+            check_server(str(PREFECT_API_URL.value()), auth=PREFECT_API_AUTH_STRING.value())
             return
         self._in_use = True
         os.environ["PREFECT_API_URL"] = self._url
@@ -171,7 +210,7 @@ class _Server:
         self._process.kill()
         self._process.wait()
         self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
+        lines = without_users(self._log.read().decode(errors="replace")).splitlines()
         return WorkflowServerError(
             f"Prefect's embedded server did not start: {reason or f'exit code {self._process.returncode}'}.",
             evidence="\n".join(f"  {line}" for line in lines[-10:]),

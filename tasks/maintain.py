@@ -48,5 +48,6 @@ def _tell(reaped: Reaped) -> None:
         reaped.verdict,
         reaped.worker,
         reaped.done,
-        extra={"flow_run_id": str(reaped.run.id)},
+        # The alerts on log lines count lost and crashed runs by these names.
+        extra={"event": f"run_{reaped.verdict}", "flow_run_id": str(reaped.run.id)},
     )

@@ -1,5 +1,6 @@
 """One pass of the autoscaler: see `trivia_render.pipeline.autoscaling`."""
 
+import logging
 from datetime import UTC, datetime
 
 from prefect.client.orchestration import get_client
@@ -17,6 +18,8 @@ from trivia_render.settings import Settings
 from trivia_render.wiring import make_machine_group, make_scaling_policy, make_store
 from trivia_render.workpool.names import RENDER_POOL
 from trivia_render.workpool.queue import read_queue
+
+log = logging.getLogger("trivia_render.autoscaler")
 
 TURN = "autoscale"
 #: Longer than any single call to a group takes, after which the turn is taken again. A killed owner holds the
@@ -56,6 +59,8 @@ def scale_once(scaler: Autoscaler, *, owner: str) -> DecisionRecord | None:
     throughput = measured_throughput(scaler.store, now=scaler.now())
     scaler.hold_turn()
     record = autoscale_once(scaler, queue, videos_per_machine_per_day=throughput)
+    # An alert fires where this line does not come.
+    log.info("%s", record.decision.reason, extra={"event": "fleet_decided"})
     show_decision(record)
     return record
 

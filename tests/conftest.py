@@ -23,7 +23,7 @@ _FOREIGN = (
     "PREFECT_",
     "GCE_METADATA_HOST",
 )
-_KEPT = ("TRIVIA_REQUIRE_ALL",)
+_KEPT = ("TRIVIA_REQUIRE_ALL", "TRIVIA_FUZZ_SECONDS")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     atexit.register(shutil.rmtree, prefect_home, ignore_errors=True)
     os.environ["PREFECT_HOME"] = prefect_home
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    # Tests start the package's own programs a hundred times: it is compiled once, not by each of them.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Encodes of other test runs on this machine take no slots from this one's, nor does one that hangs.
     os.environ["TRIVIA_SLOTS_FOLDER"] = str(Path(prefect_home, "slots"))
     # The same examples at every run: a red test is the change's doing, not luck's.
@@ -58,24 +60,54 @@ def _environment_stays() -> Iterator[None]:
                 del os.environ[name]
 
 
+#: What of the tests one process runs where several share them; all others file by file.
+_TOGETHER = {
+    # Each is a whole fleet, whose renders take every core. The last two are one fleet.
+    "tests/end_to_end/test_scaling.py": "fleets",
+    "tests/end_to_end/test_up_and_down.py": "fleets",
+    "tests/end_to_end/test_fleet.py": "fleets",
+    "tests/end_to_end/test_worker_endpoints.py": "fleets",
+    # Each process would start a Prefect server of its own.
+    "tests/orchestration/": "one server",
+    # They share the clips of one job.
+    "tests/unit/pipeline/test_clips_in_slots.py": "clips",
+    "tests/unit/pipeline/test_costing.py": "clips",
+    "tests/unit/pipeline/test_run.py": "clips",
+}
+
+
+def _together(nodeid: str) -> str:
+    """Name what a test is run with: its file's tests at least, which share what the file sets up."""
+    return next((name for start, name in _TOGETHER.items() if nodeid.startswith(start)), _file(nodeid))
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put those that take longest first where several processes share the tests: the rest fills in."""
+    if hasattr(config, "workerinput"):
+        starts = list(_TOGETHER)
+        place = {
+            file: next((place for place, start in enumerate(starts) if file.startswith(start)), len(starts))
+            for file in {_file(item.nodeid) for item in items}
+        }
+        items.sort(key=lambda item: place[_file(item.nodeid)])
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give the tests that need a Prefect server to one worker: each would start a server of its own.
+    """Give tests that belong together to one process, in the order in which they were collected.
 
     xdist's own way, `--dist loadgroup`, renames tests, which pytest 9 does not let it do.
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneWorkerForPrefect(LoadScopeScheduling):
+    class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            together = {
-                "tests/orchestration/": "one server",
-                # Each is a whole fleet, whose renders take every core.
-                "tests/end_to_end/test_fleet.py": "fleets",
-                "tests/end_to_end/test_scaling.py": "fleets",
-                "tests/end_to_end/test_up_and_down.py": "fleets",
-                "tests/end_to_end/test_worker_endpoints.py": "fleets",
-            }
-            return next((name for start, name in together.items() if nodeid.startswith(start)), nodeid)
+            return _together(nodeid)
 
-    return OneWorkerForPrefect(config, log)
+    # The largest number of tests is not the longest time.
+    config.option.loadscopereorder = False
+    return Together(config, log)

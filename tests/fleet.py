@@ -11,17 +11,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import SettingsContext, get_settings_context
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_RETRY_EXTRA_CODES, temporary_settings
 
 from tests.cloud.fault_proxy import FaultProxy, strict_gcs
 from tests.cloud.gcs_server import create_bucket
+from tests.command import Commands, commands_of_a_fleet
 from tests.ports import free_port
 from tests.postgres import Postgres, postgres
 from trivia_render.models.results import JobStatus, Manifest
@@ -151,6 +153,9 @@ class Fleet:
             **settings,
         }
         self._server: subprocess.Popen[bytes] | None = None
+        self._commands: Commands | None = None
+        self._talk: tuple[SettingsContext, SyncPrefectClient] | None = None
+        self._open = ExitStack()
         self.ports: Ports = make_ports(
             Settings(
                 data_folder=folder / "test",  # type: ignore[call-arg]
@@ -211,9 +216,19 @@ class Fleet:
 
     def add_worker(self, name: str, *, pool: str = RENDER_POOL, **extra: str) -> Worker:
         """Start a worker and wait until the server knows it."""
+        worker = self._start_worker(name, pool=pool, **extra)
+        self.wait_for_worker(worker, pool=pool)
+        return worker
+
+    def start_workers(self, names: Sequence[str]) -> None:
+        """Start the control worker and render workers side by side, and wait until the server knows them."""
+        pools = {"control-1": CONTROL_POOL, **dict.fromkeys(names, RENDER_POOL)}
+        for worker in [self._start_worker(name, pool=pool) for name, pool in pools.items()]:
+            self.wait_for_worker(worker, pool=worker.pool)
+
+    def _start_worker(self, name: str, *, pool: str, **extra: str) -> Worker:
         worker = Worker(name, pool=pool, environment={**self._environment, **extra}, folder=self.folder)
         self.workers.append(worker)
-        self.wait_for_worker(worker, pool=pool)
         return worker
 
     def start_maintenance(self) -> None:
@@ -244,9 +259,23 @@ class Fleet:
                 live = live_workers(client, pool, lost_seconds=7)
             return any(name.startswith(f"{worker.name}-") for name in live)
 
-        until(ready, seconds=60, what=f"worker {worker.name}")
+        until(ready, seconds=60, what=f"worker {worker.name}", pause=0.2)
+
+    def have_workers(self, *names: str) -> None:
+        """End render workers of other names, as their machines' end would; start those that are missing."""
+        for worker in [it for it in self.workers if it.pool == RENDER_POOL and it.name not in names]:
+            worker.process.send_signal(signal.SIGTERM)
+            worker.process.wait(30)
+            self.workers.remove(worker)
+        for name in names:
+            if all(worker.name != name for worker in self.workers):
+                self.add_worker(name)
 
     def end(self) -> None:
+        self._open.close()
+        self._talk = None
+        if self._commands is not None:
+            self._commands.close()
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGCONT)
@@ -262,23 +291,25 @@ class Fleet:
 
     @contextmanager
     def client(self) -> Iterator[SyncPrefectClient]:
-        with (
-            temporary_settings({PREFECT_API_URL: self.api_url, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500}}),
-            get_client(sync_client=True) as client,
-        ):
+        """A client of the fleet's server, and Prefect's settings as its own processes have them.
+
+        Both are made once: together they take 60 ms, which whoever waits would spend all the time.
+        """
+        if self._talk is None:
+            chosen = {PREFECT_API_URL: self.api_url, PREFECT_CLIENT_RETRY_EXTRA_CODES: {500}}
+            with temporary_settings(chosen):
+                context = get_settings_context()
+                self._talk = (context, self._open.enter_context(get_client(sync_client=True)))
+        context, client = self._talk
+        with SettingsContext(profile=context.profile, settings=context.settings):
             yield client
 
     def trivia(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command as an operator of this fleet would."""
-        return subprocess.run(
-            [sys.executable, "-m", "trivia_render", *arguments],
-            env={**self._environment, "TRIVIA_HOME": str(self.folder / "operator")},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        environment = {**self._environment, "TRIVIA_HOME": str(self.folder / "operator")}
+        if self._commands is None:
+            self._commands = commands_of_a_fleet(environment)
+        return self._commands.run(*arguments, stdin=stdin, environment=environment)
 
     def submit(self, job_id: str, config: Mapping[str, Any], *, force: bool = False) -> FlowRun:
         submission = self.store_job(job_id, config, force=force)
@@ -338,7 +369,9 @@ class Fleet:
             status = self.status(job_id)
             return status if status is not None and status.state in {"completed", "failed"} else None
 
-        return until(ended, seconds=seconds, what=f"the end of {job_id}, which is {self.status(job_id)}")
+        return until(
+            ended, seconds=seconds, what=f"the end of {job_id}, which is {self.status(job_id)}", pause=0.2
+        )
 
 
 class Running(NamedTuple):
@@ -361,10 +394,8 @@ def running_fleet(folder: Path, *, workers: Sequence[str], **settings: str) -> I
         try:
             fleet.start_server()
             fleet.declare()
-            fleet.add_worker("control-1", pool=CONTROL_POOL)
+            fleet.start_workers(workers)
             fleet.start_maintenance()
-            for name in workers:
-                fleet.add_worker(name)
             yield Running(fleet, bucket, database)
         finally:
             fleet.end()
@@ -409,6 +440,11 @@ def small_config(name: str, *, questions: int = 3) -> dict[str, Any]:
             for number in range(questions)
         ],
     }
+
+
+def quick_config(name: str, *, questions: int = 1) -> dict[str, Any]:
+    """A job of the shortest clips there can be, the quickest to encode: for what waits for its end alone."""
+    return {**small_config(name, questions=questions), "theme": "paper", "tts_speed": 4.0}
 
 
 def _kill(process: psutil.Process) -> None:

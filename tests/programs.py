@@ -19,11 +19,22 @@ APT_TIMEOUT_SECONDS = 400
 
 
 class Program(NamedTuple):
-    """A program, the Debian package that holds it, and what is not tested without it."""
+    """A program, the Debian package that holds it, and what is not tested without it.
+
+    Where no package holds it, `source` says where to get it.
+    """
 
     name: str
-    package: str
+    package: str | None
     purpose: str
+    source: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What makes it be there."""
+        if self.package is None:
+            return f"put {self.name} into the PATH: {self.source}"
+        return f"install the Debian package {self.package} (`make test` does, as root)"
 
 
 PROGRAMS = (
@@ -31,7 +42,16 @@ PROGRAMS = (
     Program("chromium", "chromium", "playing finished videos in a browser"),
     Program("chromedriver", "chromium-driver", "playing finished videos in a browser"),
     Program("promtool", "prometheus", "the metrics' names and the alert rules"),
+    Program("systemd-analyze", "systemd", "the systemd units of the machines"),
     Program("redis-server", "redis-server", "Prefect's server in several processes"),
+    # Alone, the package gcc has no C library to link with.
+    Program("gcc", "build-essential", "FFmpeg's NVENC, on a stand-in for NVIDIA's driver"),
+    Program(
+        "terraform",
+        None,
+        "the Terraform configuration",
+        source="version 1.7 or newer, from developer.hashicorp.com/terraform/install",
+    ),
 )
 
 
@@ -41,7 +61,7 @@ def require(name: str) -> Path:
     if found is not None:
         return found
     program = next(program for program in PROGRAMS if program.name == name)
-    message = f"{name} is missing: install the Debian package {program.package} (`make test` does, as root)."
+    message = f"{name} is missing: {program.remedy}."
     if os.environ.get("TRIVIA_REQUIRE_ALL") == "1":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
@@ -100,10 +120,13 @@ def main() -> None:
     absent = missing()
     if not absent:
         return
-    packages = sorted({program.package for program in absent})
-    print(f"Installing {', '.join(packages)} for the tests (a minute or so, once) …", flush=True)
-    reason = install(packages)
+    packages = sorted({program.package for program in absent if program.package is not None})
+    failure = None
+    if packages:
+        print(f"Installing {', '.join(packages)} for the tests (a minute or so, once) …", flush=True)
+        failure = install(packages)
     for program in missing():
+        reason = failure if program.package is not None else program.remedy
         print(f"Not tested: {program.purpose}, as {program.name} is missing ({reason}).", file=sys.stderr)
 
 

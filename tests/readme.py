@@ -29,9 +29,9 @@ _FORMS = {
     "name": "theme name",
     "theme": "theme name",
     "tts_voice": "voice name",
-    "image": "image file",
-    "background_image": "image file",
-    "logo": "image file",
+    "image": "image file or address",
+    "background_image": "image file or address",
+    "logo": "image file or address",
 }
 
 

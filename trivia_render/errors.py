@@ -86,6 +86,13 @@ class AssetInvalidError(BadInputError):
     code = "asset_invalid"
 
 
+class AssetUnavailableError(TriviaRenderError):
+    """The server of an image that a config names cannot be reached, or answered with a passing fault."""
+
+    code = "asset_unavailable"
+    retryable = True
+
+
 class LanguageNotSpokenError(BadInputError):
     """The chosen voice cannot speak the config's language."""
 
@@ -184,6 +191,31 @@ class EncoderUnavailableError(TriviaRenderError):
     code = "encoder_unavailable"
 
 
+class GpuMissingError(EncoderUnavailableError):
+    """This machine has no GPU with NVENC, or lacks the driver's libraries."""
+
+    code = "gpu_missing"
+
+
+class GpuLostError(EncoderUnavailableError):
+    """The GPU is there and does not answer as it should: lost, hung or damaged."""
+
+    code = "gpu_lost"
+
+
+class DriverTooOldError(EncoderUnavailableError):
+    """The NVIDIA driver is older than FFmpeg's NVENC needs, or its parts do not match."""
+
+    code = "driver_too_old"
+
+
+class NvencSessionsExhaustedError(EncoderUnavailableError):
+    """The GPU takes no further encode now: its sessions or its memory are used up."""
+
+    code = "nvenc_sessions_exhausted"
+    retryable = True
+
+
 class ClipMismatchError(TriviaRenderError):
     """Clips of one video differ in their stream parameters and must not be joined."""
 
@@ -216,6 +248,10 @@ class ObjectDamagedError(StoreError):
     retryable = True
 
 
+class BucketMissingError(StoreError):
+    """There is no bucket of this name."""
+
+
 class PreconditionFailedError(StoreError):
     """The object changed since it was read, or exists although it must not."""
 
@@ -239,6 +275,19 @@ class FleetUnavailableError(FleetError):
     """The group of machines cannot be reached, or answered with a passing fault."""
 
     code = "fleet_unavailable"
+    retryable = True
+
+
+class SecretError(TriviaRenderError):
+    """A secret that the environment shall hold cannot be read or used."""
+
+    code = "secret_refused"
+
+
+class SecretUnavailableError(SecretError):
+    """Secret Manager cannot be reached, or answered with a passing fault."""
+
+    code = "secret_unavailable"
     retryable = True
 
 
@@ -267,6 +316,19 @@ class WorkflowServerError(TriviaRenderError):
     retryable = True
 
 
+class WorkflowServerRefusedError(WorkflowServerError):
+    """Prefect's server asks for a password and was given none, or another one."""
+
+    code = "workflow_server_refused"
+    retryable = False
+
+
+class DeployError(TriviaRenderError):
+    """A step of a deployment to Google Cloud failed; those before it stay done."""
+
+    code = "deploy_failed"
+
+
 class InternalError(TriviaRenderError):
     """A fault of this program: an exception that nobody foresaw."""
 
@@ -274,6 +336,12 @@ class InternalError(TriviaRenderError):
 
 
 #: Outages of a service: the same run may well succeed later.
-OUTAGES = (StoreUnavailableError, SpeechUnavailableError, SpeechQuotaError, WorkflowServerError)
+OUTAGES = (
+    StoreUnavailableError,
+    AssetUnavailableError,
+    SpeechUnavailableError,
+    SpeechQuotaError,
+    WorkflowServerError,
+)
 #: Faults of a machine and not of a job: a run on another machine may well succeed.
 MACHINE_FAULTS = (DiskFullError, EncoderUnavailableError, ProgramMissingError)

@@ -6,10 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trivia_render.errors import BadInputError
+from trivia_render.models.hosts import parse_hosts
+from trivia_render.models.redaction import shown_value, without_users
 from trivia_render.speech.endpoint import parse_endpoint
 
 #: The machine's own namespace of process ids (PROC_PID_INIT_INO in Linux's proc_ns.h).
@@ -77,6 +79,19 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="TRIVIA_FFMPEG",
         description="FFmpeg to use instead of the packaged one.",
+    )
+    asset_hosts: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_ASSET_HOSTS",
+        description="Hosts from which configs may name images by https, separated by commas: "
+        "`images.example.com`, or `*.example.com` for all below it; unset: none.",
+    )
+    asset_buckets: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_ASSET_BUCKETS",
+        pattern=r"^[a-z0-9][a-z0-9._-]+[a-z0-9](\s*,\s*[a-z0-9][a-z0-9._-]+[a-z0-9])*$",
+        description="Buckets from which configs may name images by gs://, separated by commas; default: "
+        "GCS_BUCKET.",
     )
     parallel_clips: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
@@ -192,6 +207,11 @@ class Settings(BaseSettings):
         validation_alias="PREFECT_API_URL",
         description="Prefect server; unset: one is started inside the process for the run.",
     )
+    prefect_api_auth_string: SecretStr | None = Field(
+        default=None,
+        validation_alias="PREFECT_API_AUTH_STRING",
+        description="`user:password`, where Prefect's server asks for one.",
+    )
     fleet: Literal["none", "local", "gce"] = Field(
         default="none",
         validation_alias="TRIVIA_FLEET",
@@ -209,6 +229,19 @@ class Settings(BaseSettings):
         validation_alias="TRIVIA_COMPUTE_ENDPOINT",
         pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$",
         description="Compute Engine at another address; `http://host:port` goes without credentials, for a "
+        "stand-in in tests.",
+    )
+    secrets: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_SECRETS",
+        description="Variables that `trivia-with-secrets` reads from Secret Manager for its command: "
+        "`NAME=projects/PROJECT/secrets/SECRET/versions/VERSION`, separated by commas.",
+    )
+    secrets_endpoint: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_SECRETS_ENDPOINT",
+        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$",
+        description="Secret Manager at another address; `http://host:port` goes without credentials, for a "
         "stand-in in tests.",
     )
     scaling_policy: Literal["operator", "measured"] = Field(
@@ -318,6 +351,12 @@ class Settings(BaseSettings):
         validation_alias="TRIVIA_DASHBOARD_PORT",
         description="Port of the same.",
     )
+    endpoint_hosts: str | None = Field(
+        default=None,
+        validation_alias="TRIVIA_ENDPOINT_HOSTS",
+        description="Domain names under which dashboard and workers answer too, separated by commas; "
+        "addresses, this machine's name and private names such as `*.internal` always do.",
+    )
     machine_type: str | None = Field(
         default=None,
         validation_alias="TRIVIA_MACHINE_TYPE",
@@ -327,7 +366,8 @@ class Settings(BaseSettings):
     gpu_type: str | None = Field(
         default=None,
         validation_alias="TRIVIA_GPU_TYPE",
-        description="GPU by which it is priced, such as nvidia-tesla-t4.",
+        description="GPU by which it is priced, such as nvidia-tesla-t4; a render worker with one takes no "
+        "work unless it encodes.",
     )
     provisioning: Literal["spot", "standard"] = Field(
         default="spot",
@@ -347,6 +387,23 @@ class Settings(BaseSettings):
             parse_endpoint(value)
         return value
 
+    @field_validator("prefect_api_url")
+    @classmethod
+    def _holds_no_password(cls, value: str | None) -> str | None:
+        # Addresses are shown, logged and written to files; this one would be so with its password.
+        if value is not None and without_users(value) != value:
+            raise ValueError(
+                "write it without user and password, and set PREFECT_API_AUTH_STRING to user:password"
+            )
+        return value
+
+    @field_validator("asset_hosts", "endpoint_hosts")
+    @classmethod
+    def _are_hosts(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_hosts(value)
+        return value
+
 
 def load_settings() -> Settings:
     """Read the environment. Raises BadInputError naming each variable that cannot be used."""
@@ -354,8 +411,9 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = "\n".join(
-            f"  {'.'.join(str(part) for part in detail['loc'])}={detail['input']!r}: {detail['msg']}"
+            f"  {name}={shown_value(name, detail['input'])}: {detail['msg']}"
             for detail in error.errors()
+            for name in [".".join(str(part) for part in detail["loc"])]
         )
         raise BadInputError(
             "The environment holds values that cannot be used:",

@@ -11,32 +11,39 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trivia_render.encode.ffmpeg import Ffmpeg, find_ffmpeg
 from trivia_render.encode.gpus import find_gpus
+from trivia_render.encode.preflight import preflight, refusal_of
 from trivia_render.encode.slots import EncodingSlots, usable_cores
-from trivia_render.errors import BadInputError, StoreError
+from trivia_render.errors import BadInputError, ProgramMissingError, StoreError
 from trivia_render.fleet.local_group import LocalGroup
 from trivia_render.fleet.local_processes import LocalProcesses, environment_for_processes
 from trivia_render.fleet.machines import MachineGroup
 from trivia_render.fleet.prices import Rates, rates_for, read_prices, region_of
 from trivia_render.gce import metadata_url
+from trivia_render.models.asset_reference import BucketImage, WebImage
 from trivia_render.models.fleet import ScalingPolicy
+from trivia_render.models.gpu import Preflight
+from trivia_render.models.hosts import parse_hosts
 from trivia_render.models.plan import Provider
-from trivia_render.models.ports import Store
+from trivia_render.models.ports import RemoteAssets, Store
+from trivia_render.pipeline.assets import MAX_ASSET_BYTES
 from trivia_render.pipeline.board import board_report
 from trivia_render.pipeline.lease import process_exists
 from trivia_render.pipeline.ledger import BoardLedger, Ledger, StoreLedger
 from trivia_render.pipeline.log_report import LogReport
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.progress import Report, silent, to_all
+from trivia_render.remote.assets import AllowedAssets, RememberedAssets
 from trivia_render.settings import Settings, load_settings
 from trivia_render.speech.cache import CachedVoice
 from trivia_render.speech.endpoint import parse_endpoint
 from trivia_render.speech.resolve import google_credentials_present
 from trivia_render.speech.usage import CountingVoice
 from trivia_render.storage.local import LocalStore
+from trivia_render.telemetry.gpu_readings import load_nvml
 from trivia_render.telemetry.logs import make_formatter
 
 
@@ -178,6 +185,7 @@ def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path 
         encoder=settings.encoder,
         scratch=scratch,
         asset_root=asset_root or Path.cwd(),
+        remote_assets=make_remote_assets(settings),
         worker_id=settings.worker_id,
         host=settings.host,
         pid=os.getpid(),
@@ -188,6 +196,57 @@ def make_ports(settings: Settings, *, report: Report = silent, asset_root: Path 
         now=lambda: datetime.now(UTC),
         report=report,
     )
+
+
+def needs_gpu(settings: Settings) -> bool:
+    """Tell whether this machine must encode on its GPU: NVENC is forced, or a GPU is paid for."""
+    return settings.encoder == "h264_nvenc" or (settings.encoder == "auto" and settings.gpu_type is not None)
+
+
+def run_preflight(settings: Settings, *, scratch: Path) -> Preflight:
+    """Find out whether this machine's GPUs encode. A fault of the machine is not raised, but the refusal."""
+    try:
+        ffmpeg = Ffmpeg(find_ffmpeg(settings.ffmpeg), stall_timeout_seconds=settings.encode_stall_seconds)
+    except ProgramMissingError as error:
+        return Preflight(refusal=refusal_of(error))
+    return preflight(ffmpeg=ffmpeg, nvml=load_nvml(), scratch=scratch, visible=settings.visible_gpus)
+
+
+def make_remote_assets(settings: Settings) -> RemoteAssets:
+    """Return what fetches the images that configs name by gs:// and https://, from allowed places alone."""
+    buckets = [settings.gcs_bucket] if settings.gcs_bucket else []
+    if settings.asset_buckets is not None:
+        buckets = [name.strip() for name in settings.asset_buckets.split(",")]
+
+    @cache
+    def client() -> Any:
+        from trivia_render.storage.gcs import make_client
+
+        return make_client(settings.project_id)
+
+    def from_bucket(image: BucketImage) -> bytes:
+        from trivia_render.storage.gcs_images import GcsImages
+
+        return GcsImages(client=client, max_bytes=MAX_ASSET_BYTES).fetch(image)
+
+    def from_web(image: WebImage) -> bytes:
+        from trivia_render.remote.https import FetchLimits, HttpsImages
+
+        return HttpsImages(FetchLimits(MAX_ASSET_BYTES)).fetch(image)
+
+    return RememberedAssets(
+        AllowedAssets(
+            buckets=buckets,
+            hosts=parse_hosts(settings.asset_hosts or ""),
+            from_bucket=from_bucket,
+            from_web=from_web,
+        )
+    )
+
+
+def endpoint_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names under which the endpoints of this machine answer, beside its private ones."""
+    return (settings.host, *parse_hosts(settings.endpoint_hosts or ""))
 
 
 def make_rates(settings: Settings) -> Rates:

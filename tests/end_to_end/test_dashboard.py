@@ -20,6 +20,7 @@ from trivia_render.cli.serve import FleetService, make_service
 from trivia_render.errors import WorkflowServerError
 from trivia_render.models.fleet import DecisionRecord, JobProgress, Override, Pause, QueueCounts
 from trivia_render.models.fleet_view import FleetView, SourceView, Today
+from trivia_render.models.gpu import Refusal
 from trivia_render.pipeline.fleet_records import read_decision, write_model
 from trivia_render.pipeline.workers import write_worker
 from trivia_render.settings import Settings
@@ -236,6 +237,11 @@ def test_what_stands_out_is_told_in_words(browser: Chrome, fleet: Fleet) -> None
         update={"machines": (*machines, *record.snapshot.machines[1:]), "stocked_out": True}
     )
     write_model(fleet.store, keys.FLEET_DECISION_KEY, record.model_copy(update={"snapshot": snapshot}))
+    lost = Refusal(code="gpu_lost", message="It is lost.", evidence="", remedy="Replace it.")
+    refused = worker(1, now=now).model_copy(
+        update={"state": "refused", "refusal": lost, "reason": lost.reason(), "runs": 0, "jobs": ()}
+    )
+    write_worker(fleet.store, refused)
     override = Override(machines=5, at=now, until=now + timedelta(hours=2))
     write_model(fleet.store, keys.FLEET_OVERRIDE_KEY, override)
     write_model(fleet.store, keys.FLEET_PAUSE_KEY, Pause(at=now))
@@ -245,9 +251,19 @@ def test_what_stands_out_is_told_in_words(browser: Chrome, fleet: Fleet) -> None
     said = [node.text for node in browser.find_elements(By.CSS_SELECTOR, "#notices > li")]
     assert [
         part
-        for part in ("does not answer", "not serve", "Paused since", "Set to 5", "no more machines")
+        for part in (
+            "does not answer",
+            "not serve",
+            f"takes no work: {refused.worker_id} (gpu_lost).",
+            "Paused since",
+            "Set to 5",
+            "no more machines",
+        )
         if not any(part in text for text in said)
     ] == []
+    card = browser.find_element(By.CSS_SELECTOR, '.worker[data-state="refused"]')
+    assert "gpu_lost: It is lost." in card.text
+    assert "Refused" in card.text
     # From the last decision.
     assert big(browser, "waiting") == f"{record.snapshot.pending_jobs:,}"
     fleet.queue = QueueCounts()

@@ -11,25 +11,22 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelling
 
-from tests.fleet import CHANNEL, Fleet, running_fleet, small_config, until
+from tests.fleet import CHANNEL, Fleet, Running, quick_config, small_config, until
 from trivia_render.models.results import JobStatus
+from trivia_render.pipeline.status import read_status_object, write_status
 from trivia_render.workpool.names import MAINTENANCE, RENDER_POOL
 from trivia_render.workpool.runs import subflow_runs
+from trivia_render.workpool.submission import without_run
 
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture(scope="module")
-def the_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("fleet"), workers=("gpu-a", "gpu-b")) as running:
-        yield running.fleet
-
-
 @pytest.fixture
-def fleet(the_fleet: Fleet) -> Iterator[Fleet]:
+def fleet(running: Running) -> Iterator[Fleet]:
     """The fleet, with all its workers."""
-    yield the_fleet
-    the_fleet.mend()
+    running.fleet.have_workers("gpu-a", "gpu-b")
+    yield running.fleet
+    running.fleet.mend()
 
 
 def operator(fleet: Fleet, *arguments: str, stdin: str = "", code: int = 0) -> list[dict[str, Any]]:
@@ -48,7 +45,7 @@ def clips_finished(fleet: Fleet, job_id: str, count: int) -> None:
 
 
 def test_a_job_is_submitted_once_and_status_and_run_tell_the_same(fleet: Fleet) -> None:
-    config = small_config("once")
+    config = quick_config("once", questions=3)
     first = submit(fleet, "once", config, "--priority", "high")
     assert submit(fleet, "once", config)["flow_run_id"] == first["flow_run_id"]
     run = fleet.run(first["flow_run_id"])
@@ -117,6 +114,35 @@ def test_a_cancelled_job_says_so_and_a_retry_goes_on_from_its_clips(fleet: Fleet
     assert manifest.clips_reused >= 2
 
 
+def test_jobs_that_have_lost_their_run_or_have_failed_are_found_and_started_again(fleet: Fleet) -> None:
+    # Its clips are there already: it takes little.
+    config = quick_config("once", questions=3)
+    for job_id in ("lost-a", "lost-b", "ended"):
+        fleet.store_job(job_id, config)
+    store = fleet.ports.store
+    status, generation = read_status_object(store, channel=CHANNEL, job_id="lost-b")
+    assert status is not None
+    gone = status.model_copy(
+        update={"flow_run_id": "01a212bc-9bea-797c-8b88-d7c97f46d8cf", "state": "running"}
+    )
+    write_status(store, gone, if_generation=generation)
+    ended, generation = read_status_object(store, channel=CHANNEL, job_id="ended")
+    assert ended is not None
+    failed = ended.model_copy(update={"state": "failed", "error_code": "speech_quota"})
+    write_status(store, failed, if_generation=generation)
+
+    lost = {f"{CHANNEL}/lost-a", f"{CHANNEL}/lost-b"}
+    listed = operator(fleet, "retry", CHANNEL, "--lost", "--dry-run")
+    assert {f"{job['channel']}/{job['job_id']}" for job in listed} == lost
+    assert {event["job"] for event in operator(fleet, "retry", "--lost")} == lost
+    again = operator(fleet, "retry", CHANNEL, "--failed", "--code", "speech_quota")
+    assert [(event["event"], event["job"]) for event in again] == [("submitted", f"{CHANNEL}/ended")]
+    statuses = [fleet.wait_until_ended(job_id) for job_id in ("lost-a", "lost-b", "ended")]
+    assert [status.state for status in statuses] == ["completed"] * 3
+    with fleet.client() as client:
+        assert without_run(client, statuses) == []
+
+
 def test_the_queues_are_served_in_the_order_of_their_priority(fleet: Fleet) -> None:
     with fleet.client() as client:
         queues = client.read_work_queues(work_pool_name=RENDER_POOL)
@@ -149,7 +175,7 @@ def test_a_run_from_the_deployments_form_takes_a_config_inline(fleet: Fleet) -> 
         assert all(properties[name]["description"] for name in ("channel", "job_id", "config", "formats"))
         run = client.create_flow_run_from_deployment(
             deployment.id,
-            parameters={"channel": CHANNEL, "job_id": "form", "config": small_config("form", questions=1)},
+            parameters={"channel": CHANNEL, "job_id": "form", "config": quick_config("form")},
         )
     assert fleet.wait_until_ended("form").state == "completed"
     fleet.wait_for_run(str(run.id), "Completed")
@@ -214,15 +240,12 @@ def test_a_worker_told_to_stop_hands_its_run_back_and_nothing_counts_against_the
 
 
 def test_a_batch_renders_its_good_jobs_each_as_a_run_and_names_the_bad_one(fleet: Fleet) -> None:
-    good = [
-        {"job_id": f"batch-{number}", "config": small_config(f"batch {number}", questions=1)}
-        for number in range(3)
-    ]
+    good = [{"job_id": f"batch-{number}", "config": quick_config(f"batch {number}")} for number in range(3)]
     # Valid as a config; that the voice does not speak the language shows when the job is planned.
     bad = {
         "job_id": "batch-bad",
         "config": {
-            **small_config("bad", questions=1),
+            **quick_config("bad"),
             "tts_voice": "es-ES-Neural2-A",
             "narration": {"provider": "offline"},
         },

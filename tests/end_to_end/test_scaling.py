@@ -17,7 +17,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.fleet import small_config, until
+from tests.fleet import quick_config, until
 from tests.local_operator import Operator
 from trivia_render.models.fleet import DecisionRecord, PastDecision
 from trivia_render.pipeline.fleet_records import read_decision, read_history
@@ -85,7 +85,7 @@ def test_thirty_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is
     assert len(operator.workers()) == 1
     operator.hurry()
     lines = "\n".join(
-        json.dumps({"job_id": f"job-{number}", "config": small_config(f"round {number % 5}", questions=1)})
+        json.dumps({"job_id": f"job-{number}", "config": quick_config(f"round {number % 5}")})
         for number in range(JOBS)
     )
     operator.trivia("batch", "-", "--shard-size", "10", stdin=lines)

@@ -128,7 +128,7 @@ def test_it_decodes_without_a_word_and_shows_the_planned_frames(rendered: Render
 def test_it_is_as_loud_as_asked_for_on_the_finished_aac(rendered: Rendered) -> None:
     run = subprocess.run(
         [find_ffmpeg(None), "-hide_banner", "-nostats", "-i", rendered.video, "-map", "0:a",
-         "-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"],
+         "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     summary = run.stderr[run.stderr.rindex("Summary:") :]

@@ -16,7 +16,7 @@ from tests.fleet import (
     Fleet,
     Running,
     Worker,
-    running_fleet,
+    quick_config,
     small_config,
     until,
 )
@@ -31,14 +31,10 @@ WORKER = "gpu-a"
 LOST_SECONDS = float(SHORT["TRIVIA_WORKER_LOST_SECONDS"]) + LOOK_SECONDS
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_fleet(tmp_path_factory.mktemp("endpoints"), workers=(WORKER,)) as running:
-        yield running
-
-
 @pytest.fixture
 def fleet(running: Running) -> Fleet:
+    """The fleet with one render worker alone, which takes whatever is submitted."""
+    running.fleet.have_workers(WORKER)
     return running.fleet
 
 
@@ -125,7 +121,7 @@ def test_a_drained_worker_ends_its_job_takes_no_more_and_serves_again_when_it_is
     until(lambda: len(fleet.clips_rendered("first")) >= 2, seconds=90, what="two clips")
     name = status(ask).name
     ask_to_drain(store, DrainRequest(worker_id=WORKER, by="operator", at=datetime.now(UTC)))
-    second = fleet.submit("second", small_config("second", questions=1))
+    second = fleet.submit("second", quick_config("second"))
     until(lambda: status(ask).state == "draining", seconds=20, what="a worker that drains")
     draining_since = time.monotonic()
     assert not fleet.events("first", "job_ended"), "it drained only after its job"

@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 
 from tests.orchestration.conftest import FirstRun
 from tests.orchestration.jobs import CHANNEL, JOB, LABELS, NAME
-from trivia_render.errors import WorkflowServerError
+from trivia_render.errors import WorkflowServerError, WorkflowServerRefusedError
 
 
 def python(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -126,7 +128,14 @@ class Health(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     """The address of a server that answers."""
-    with HTTPServer(("127.0.0.1", 0), Health) as listening:
+    with served(Health) as url:
+        yield url
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server and yield its address."""
+    with HTTPServer(("127.0.0.1", 0), handler) as listening:
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{listening.server_port}"
@@ -167,6 +176,48 @@ print(PREFECT_API_URL.value())
 """
     done = python(code, environment)
     assert (done.stderr, done.stdout) == ("", f"{server}/api\n")
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """Answers as a Prefect server with PREFECT_SERVER_API_AUTH_STRING=trivia:secret."""
+
+    def do_GET(self) -> None:
+        known = self.headers["Authorization"] == "Basic " + b64encode(b"trivia:secret").decode()
+        body = b'"3"' if known or self.path == "/api/health" else b'{"exception_message":"Unauthorized"}'
+        self.send_response(401 if b"Unauthorized" in body else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("password", "refusal"),
+    [
+        ("trivia:secret", None),
+        ("trivia:old", "refuses the one"),
+        (None, "PREFECT_API_AUTH_STRING is not set"),
+    ],
+)
+def test_a_server_with_a_password_is_refused_at_once_where_the_password_is_missing_or_wrong(
+    password: str | None, refusal: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.embedded import check_server
+
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    if password is not None:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", password)
+    with served(Guarded) as url:
+        if refusal is None:
+            check_server(f"{url}/api")
+            check_server(f"{url}/api", auth=password)
+            return
+        with pytest.raises(WorkflowServerRefusedError, match=refusal) as caught:
+            check_server(f"{url}/api")
+    assert "PREFECT_API_AUTH_STRING" in caught.value.remedy
+    assert "trivia:" not in str(caught.value)
 
 
 def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:

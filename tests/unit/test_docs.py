@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 
+from tests.documented import DOCUMENTS
 from tests.readme import README, commands_in, config_keys, with_tables
 from trivia_render import errors
 from trivia_render.cli import outcome
@@ -18,7 +19,6 @@ from trivia_render.models.theme import Theme
 from trivia_render.scene.themes import load_theme, theme_names
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 
 
 def _commands(group: Any, prefix: str = "") -> dict[str, Any]:

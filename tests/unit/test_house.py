@@ -81,6 +81,7 @@ def test_a_lock_pins_and_hashes_everything_and_names_no_host(lock: Path) -> None
 
 def test_there_is_a_lock_for_each_purpose() -> None:
     assert [lock.name for lock in LOCKS] == [
+        "requirements-audit.lock",
         "requirements-dev.lock",
         "requirements-setup.lock",
         "requirements.lock",

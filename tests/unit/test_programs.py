@@ -50,6 +50,18 @@ def test_a_failing_installation_is_told_with_its_last_words(
     assert "apt-get exited 100: E: no network" in capsys.readouterr().err
 
 
+def test_a_program_that_no_package_holds_is_told_with_where_it_comes_from(
+    nothing_installed: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        pytest.skip.Exception, match=r"put terraform into the PATH: version 1\.7 or newer, from"
+    ):
+        programs.require("terraform")
+    programs.main()
+    told = capsys.readouterr().err
+    assert "Not tested: the Terraform configuration, as terraform is missing (put terraform into the" in told
+
+
 def test_without_root_nothing_is_tried(nothing_installed: pytest.MonkeyPatch) -> None:
     nothing_installed.setattr(programs.shutil, "which", lambda name: "/usr/bin/apt-get")
     nothing_installed.setattr(programs.os, "geteuid", lambda: 1000)

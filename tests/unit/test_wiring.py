@@ -10,7 +10,7 @@ from trivia_render.errors import BadInputError
 from trivia_render.pipeline.run import render_job
 from trivia_render.settings import load_settings
 from trivia_render.storage.local import LocalStore
-from trivia_render.wiring import google_credentials_of, make_stores
+from trivia_render.wiring import google_credentials_of, make_stores, needs_gpu, run_preflight
 
 
 def test_without_a_bucket_all_lies_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +60,28 @@ def test_a_machine_of_google_cloud_has_googles_voices(
     assert not google_credentials_of(load_settings())
     monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:1")
     assert google_credentials_of(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "gpu_type", "needed"),
+    [
+        ("h264_nvenc", "", True),
+        ("h264_nvenc", "nvidia-tesla-t4", True),
+        ("auto", "nvidia-tesla-t4", True),
+        ("auto", "", False),
+        ("libx264", "nvidia-tesla-t4", False),
+    ],
+)
+def test_a_gpu_is_needed_where_it_is_forced_or_paid_for(
+    monkeypatch: pytest.MonkeyPatch, encoder: str, gpu_type: str, needed: bool
+) -> None:
+    monkeypatch.setenv("TRIVIA_ENCODER", encoder)
+    monkeypatch.setenv("TRIVIA_GPU_TYPE", gpu_type)
+    assert needs_gpu(load_settings()) is needed
+
+
+def test_a_preflight_without_ffmpeg_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIVIA_FFMPEG", str(tmp_path / "absent"))
+    refusal = run_preflight(load_settings(), scratch=tmp_path).refusal
+    assert refusal is not None
+    assert refusal.code == "program_missing"

@@ -252,12 +252,36 @@ def cancel(channel: Channel, job_id: JobId, *, as_json: AsJson = False, debug: D
 
 
 @app.command()
-def retry(channel: Channel, job_id: JobId, *, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Start an ended job again. Finished clips are not rendered again."""
+def retry(
+    channel: Annotated[
+        str | None, typer.Argument(help="The channel; with --failed and the like, all where it is left out.")
+    ] = None,
+    job_id: Annotated[str | None, typer.Argument(help="The job id, for one job.")] = None,
+    *,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All failed jobs, but not cancelled ones.")
+    ] = False,
+    completed: Annotated[
+        bool, typer.Option("--completed", help="All completed jobs: rendered again where they would change.")
+    ] = False,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="All jobs that wait for a run that Prefect does not know.")
+    ] = False,
+    code: Annotated[str | None, typer.Option(help="Of the failed ones, those with this error code.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Changed since then (UTC), such as 2026-05-01 or 2026-05-01T12:30.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the jobs.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Start ended jobs again, one or many. Finished clips are not rendered again."""
     with reported(as_json=as_json, debug=debug):
-        from trivia_render.cli.jobs import run_retry
+        from trivia_render.cli.retrying import RetryRequest, run_retry
 
-        run_retry(channel, job_id, as_json=as_json)
+        run_retry(
+            RetryRequest(channel, job_id, failed, completed, lost, code, since, dry_run), as_json=as_json
+        )
 
 
 @app.command()

@@ -15,6 +15,7 @@ from trivia_render.pipeline.progress import (
     JobEnded,
     JobFound,
     JobStarted,
+    MachineFaulted,
     Report,
     StageStarted,
 )
@@ -78,7 +79,7 @@ class _Lines(_Count):
                     say(f"[{self.done}/{self.total}] {event.label} {how}")
                 case StageStarted():
                     say(f"{STAGES[event.stage]} ({event.format}) …")
-                case ClipStarted() | ClipAdvanced() | JobEnded():
+                case ClipStarted() | ClipAdvanced() | JobEnded() | MachineFaulted():
                     # A line for each would bury the rest; the end the command tells itself.
                     pass
 
@@ -99,6 +100,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     ClipAdvanced: "clip_advanced",
     ClipFinished: "clip_finished",
     StageStarted: "stage_started",
+    MachineFaulted: "machine_faulted",
 }
 
 

@@ -4,7 +4,6 @@ import shutil
 import tempfile
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,7 +20,14 @@ from trivia_render.models.timeline import Line
 from trivia_render.settings import Settings, load_settings
 from trivia_render.speech.endpoint import parse_endpoint
 from trivia_render.speech.resolve import resolve_voice
-from trivia_render.wiring import check_google_credentials, google_credentials_of, make_scratch, make_store
+from trivia_render.wiring import (
+    check_google_credentials,
+    google_credentials_of,
+    make_scratch,
+    make_store,
+    needs_gpu,
+    run_preflight,
+)
 
 #: A ten-minute job with its clips, sound and temporary files stays under this.
 MIN_FREE_BYTES = 2 * 1024**3
@@ -56,8 +62,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Yield a finding for each part that rendering rests on."""
     yield from _guarded("ffmpeg", lambda: _ffmpeg(settings))
     yield from _guarded("encoder libx264", lambda: _encoder(settings, "libx264"))
-    yield from _nvenc(settings)
-    yield _gpu()
+    yield from _gpus(settings)
     yield from _guarded("type", _fonts)
     yield from _guarded("voice", lambda: _voice(settings))
     yield from _guarded("store", lambda: _store(settings))
@@ -83,43 +88,21 @@ def _encoder(settings: Settings, name: Literal["libx264", "h264_nvenc"]) -> Find
     return Finding(f"encoder {name}", "ok", "encodes", "")
 
 
-def _nvenc(settings: Settings) -> Iterator[Finding]:
-    state: Literal["note", "fail"] = "fail" if settings.encoder == "h264_nvenc" else "note"
-    try:
-        yield _encoder(settings, "h264_nvenc")
-    except TriviaRenderError as error:
-        # FFmpeg's first line names the cause; the later ones what follows from it.
-        words = error.evidence.strip().splitlines()
-        yield Finding(
-            "encoder h264_nvenc",
-            state,
-            words[0].strip().rpartition("] ")[2] if words else error.message,
-            "libx264 is used. For NVENC: an NVIDIA GPU with its driver and libnvidia-encode.",
-        )
-
-
-def _gpu() -> Finding:
-    with warnings.catch_warnings():
-        # The package of this name only brings nvidia-ml-py and says so at each import.
-        warnings.simplefilter("ignore", FutureWarning)
-        import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return Finding("GPU", "note", f"none ({error})", "Rendering works without, on the CPU.")
-    try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-        return Finding(
-            "GPU",
-            "ok",
-            f"{pynvml.nvmlDeviceGetName(handle)}, driver {pynvml.nvmlSystemGetDriverVersion()}",
-            "",
-        )
-    except pynvml.NVMLError as error:
-        return Finding("GPU", "note", f"no GPU answers ({error})", "Check the driver with nvidia-smi.")
-    finally:
-        pynvml.nvmlShutdown()
+def _gpus(settings: Settings) -> Iterator[Finding]:
+    """Make the preflight that a render worker makes before it takes work."""
+    needed = needs_gpu(settings)
+    found = run_preflight(settings, scratch=Path(tempfile.gettempdir()))
+    refusal = found.refusal
+    if refusal is None:
+        yield Finding("encoder h264_nvenc", "ok", "encodes", "")
+    else:
+        advice = refusal.remedy if needed else f"libx264 is used. For NVENC: {refusal.remedy}"
+        yield Finding("encoder h264_nvenc", "fail" if needed else "note", refusal.reason(), advice)
+    for gpu in found.gpus:
+        memory = f"{gpu.memory_total_bytes / 2**30:.0f} GiB"
+        yield Finding("GPU", "ok", f"{gpu.name}, {memory}, driver {gpu.driver_version}", "")
+    if not found.gpus and not needed:
+        yield Finding("GPU", "note", "none is to be seen", "Rendering works without, on the CPU.")
 
 
 def _fonts() -> Finding:

@@ -13,12 +13,13 @@ import typer
 
 from trivia_render.cli.console import say
 from trivia_render.deployments_folder import deployments_folder
-from trivia_render.errors import WorkflowServerError
+from trivia_render.errors import WorkflowServerError, WorkflowServerRefusedError
 from trivia_render.fleet.local_group import worker_id_of
 from trivia_render.fleet.local_processes import LocalProcesses
 from trivia_render.gce import metadata_url
 from trivia_render.settings import Settings, load_settings
 from trivia_render.wiring import (
+    endpoint_names,
     log_to_stdout,
     make_local_group,
     make_local_processes,
@@ -26,6 +27,8 @@ from trivia_render.wiring import (
     make_scaling_policy,
     make_scratch,
     make_store,
+    needs_gpu,
+    run_preflight,
 )
 
 #: The one render worker that `trivia up` started before machines had numbers.
@@ -103,6 +106,9 @@ def run_up() -> None:
     def answers() -> bool:
         try:
             check_server(url)
+        except WorkflowServerRefusedError:
+            # It is there: another one beside it would not help.
+            raise
         except WorkflowServerError:
             return False
         return True
@@ -227,17 +233,20 @@ def run_worker(*, pool: str, limit: int | None) -> None:
     # In leases a container's name has a number that no network knows.
     host = settings.host if "host" in given else instance or socket.gethostname()
     home = settings.data_folder.absolute()
+    scratch = make_scratch(home / "tmp", host=settings.host)
+    on_gpu = pool == RENDER_POOL and needs_gpu(settings)
     supervisor = Supervisor(
         facts=read_facts(settings, worker_id=worker_id, pool=pool),
         limit=limit or default_limit(pool, render_pool=RENDER_POOL),
         store=store,
         home=home,
-        scratch=make_scratch(home / "tmp", host=settings.host),
+        scratch=scratch,
         policy=policy_of(settings),
         heartbeat_seconds=settings.worker_heartbeat_seconds,
         environment=_environment_of_runs(settings),
-        listen=Listen(settings.worker_bind, settings.worker_port, host),
+        listen=Listen(settings.worker_bind, settings.worker_port, host, endpoint_names(settings)),
         on_heartbeat=keep_ledger(store, usd_per_hour=rates.usd_per_hour),
+        preflight=partial(run_preflight, settings, scratch=scratch) if on_gpu else None,
     )
 
     def stop(number: int, _frame: FrameType | None) -> None:

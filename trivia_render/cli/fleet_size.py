@@ -153,7 +153,8 @@ def run_status(*, as_json: bool) -> None:
             asked = (
                 f" ({drains[name].by})" if worker.state != "ready" else f", to be drained ({drains[name].by})"
             )
-        typer.echo(f"{name}  {worker.pool}  {state}{asked}{_doing(worker) if not lost else ''}")
+        why = f": {worker.reason}" if worker.state == "refused" and worker.reason and not lost else ""
+        typer.echo(f"{name}  {worker.pool}  {state}{asked}{why}{_doing(worker) if not lost else ''}")
     if not workers:
         typer.echo("No worker was heard of in the last hour.")
 

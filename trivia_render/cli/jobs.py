@@ -1,4 +1,4 @@
-"""`trivia status`, `jobs`, `cancel` and `retry`: what the store says of jobs, and what to do about it."""
+"""`trivia status`, `jobs` and `cancel`: what the store says of jobs, and what to do about it."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +17,9 @@ from trivia_render.models.ports import Store
 from trivia_render.models.results import JobState, JobStatus
 from trivia_render.pipeline.handover import end_job
 from trivia_render.pipeline.status import read_status_object
-from trivia_render.pipeline.submission import retry_job, unknown_job
+from trivia_render.pipeline.submission import unknown_job
 from trivia_render.settings import load_settings
-from trivia_render.wiring import make_ports, make_store
+from trivia_render.wiring import make_store
 
 _READS = 8
 _ID = ID_PATTERN.removeprefix("^").removesuffix("$")
@@ -28,7 +28,7 @@ _STATUS_KEY = re.compile(rf"jobs/{_ID}/{_ID}/status\.json")
 
 def run_status(channel: str, job_id: str, *, as_json: bool) -> None:
     """Print all that is known of a job. Exits with 1 if it has failed."""
-    job = _name(channel, job_id)
+    job = name_of(channel, job_id)
     status, _ = read_status_object(make_store(load_settings()), channel=job.channel, job_id=job.job_id)
     if status is None:
         raise unknown_job(channel, job_id)
@@ -100,7 +100,7 @@ def list_jobs(store: Store, *, channel: str | None, state: JobState | None, most
 def run_cancel(channel: str, job_id: str, *, as_json: bool) -> None:
     """Cancel a job: its run is ended, and the job is failed with the code `cancelled`."""
     settings = load_settings()
-    job = _name(channel, job_id)
+    job = name_of(channel, job_id)
     store = make_store(settings)
     if read_status_object(store, channel=channel, job_id=job_id)[0] is None:
         raise unknown_job(channel, job_id)
@@ -132,26 +132,8 @@ def run_cancel(channel: str, job_id: str, *, as_json: bool) -> None:
         typer.echo(f"{job} had ended already.")
 
 
-def run_retry(channel: str, job_id: str, *, as_json: bool) -> None:
-    """Start an ended job again, with its crashes forgotten."""
-    settings = load_settings()
-    job = _name(channel, job_id)
-    use_fleet_server(settings)
-    ports = make_ports(settings)
-    submission = retry_job(ports, channel=channel, job_id=job_id)
-    from prefect.client.orchestration import get_client
-
-    from trivia_render.workpool.submission import start_run
-
-    with get_client(sync_client=True) as client:
-        run = start_run(client, ports, submission)
-    if as_json:
-        print_json({"event": "submitted", "flow_run_id": str(run.id), "retry": submission.status.retry})
-    else:
-        typer.echo(f"{job}: retry {submission.status.retry}, flow run {run.id}")
-
-
-def _name(channel: str, job_id: str) -> JobName:
+def name_of(channel: str, job_id: str) -> JobName:
+    """Return the job's name. Raises BadInputError where one of the two is no id."""
     check_id(channel, option="CHANNEL")
     check_id(job_id, option="JOB_ID")
     return JobName(channel=channel, job_id=job_id)

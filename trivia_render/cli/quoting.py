@@ -13,12 +13,12 @@ from trivia_render.errors import BudgetExceededError
 from trivia_render.fleet.prices import Rates, fleet_rates, read_prices, region_of
 from trivia_render.fleet.quote import JobSize, Pace, Quote, jobs_within, pace_of, quote_jobs
 from trivia_render.models.batch import BatchJob
-from trivia_render.models.ports import Store
+from trivia_render.models.ports import RemoteAssets, Store
 from trivia_render.pipeline.estimate import job_sizes
 from trivia_render.pipeline.ledger import read_ledger, total
 from trivia_render.pipeline.submission import ended_before
 from trivia_render.settings import Settings
-from trivia_render.wiring import google_credentials_of, make_rates, make_store
+from trivia_render.wiring import google_credentials_of, make_rates, make_remote_assets, make_store
 
 #: The speed is measured over so many days.
 PACE_DAYS = 7
@@ -43,7 +43,7 @@ def quote_batch(settings: Settings, jobs: Sequence[BatchJob], *, asset_root: Pat
     the configs' images are. Raises BadInputError, AssetInvalidError and the store's errors.
     """
     store = make_store(settings)
-    left = _without_ended(store, jobs, asset_root=asset_root)
+    left = _without_ended(store, jobs, asset_root=asset_root, remote=make_remote_assets(settings))
     passed_over = len(jobs) - len(left)
     rates = make_rates(settings)
     notes = [passed_over_note(passed_over)] if passed_over else []
@@ -68,7 +68,9 @@ def quote_batch(settings: Settings, jobs: Sequence[BatchJob], *, asset_root: Pat
     return QuotedBatch(quote, passed_over, sizes, pace, rates)
 
 
-def _without_ended(store: Store, jobs: Sequence[BatchJob], *, asset_root: Path) -> list[BatchJob]:
+def _without_ended(
+    store: Store, jobs: Sequence[BatchJob], *, asset_root: Path, remote: RemoteAssets
+) -> list[BatchJob]:
     def ended(job: BatchJob) -> bool:
         return ended_before(
             store,
@@ -77,6 +79,7 @@ def _without_ended(store: Store, jobs: Sequence[BatchJob], *, asset_root: Path) 
             config=job.config,
             parsed=job.parsed,
             asset_root=asset_root,
+            remote_assets=remote,
         )
 
     with ThreadPoolExecutor(_READS, thread_name_prefix="quote") as pool:

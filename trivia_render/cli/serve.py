@@ -15,7 +15,7 @@ from trivia_render.settings import Settings, load_settings
 from trivia_render.telemetry.endpoints import Endpoints, open_endpoints, url_of
 from trivia_render.telemetry.fleet_metrics import FleetMetrics
 from trivia_render.telemetry.fleet_service import make_fleet_app
-from trivia_render.wiring import log_to_stdout, make_store
+from trivia_render.wiring import endpoint_names, log_to_stdout, make_store
 from trivia_render.workpool.names import RENDER_POOL
 
 #: How long the first answer may wait for the first figures.
@@ -25,9 +25,10 @@ _FIRST_SECONDS = 5.0
 class FleetService:
     """The service: what looks at the fleet, and the endpoints that tell of it."""
 
-    def __init__(self, watch: FleetWatch, endpoints: Endpoints) -> None:
+    def __init__(self, watch: FleetWatch, endpoints: Endpoints, *, names: tuple[str, ...] = ()) -> None:
         self._watch = watch
         self._endpoints = endpoints
+        self._names = names
 
     @property
     def port(self) -> int:
@@ -42,7 +43,8 @@ class FleetService:
                 status=lambda: self._watch.view().model_dump_json().encode(),
                 metrics=FleetMetrics(self._watch.view, self._watch.counts).text,
                 alive=self._watch.alive,
-            )
+            ),
+            names=self._names,
         )
 
     def close(self) -> None:
@@ -90,7 +92,7 @@ def make_service(
             remedy="Set TRIVIA_DASHBOARD_PORT to a free port (0 takes one) and TRIVIA_DASHBOARD_BIND to an "
             "address of this machine.",
         ) from error
-    return FleetService(watch, endpoints)
+    return FleetService(watch, endpoints, names=endpoint_names(settings))
 
 
 def queue_reader(settings: Settings) -> Callable[[], QueueCounts]:

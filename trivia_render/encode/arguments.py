@@ -126,7 +126,8 @@ def measure_loudness(path: Path) -> list[str]:
     """
     measured = (
         ffmpeg.input(_url(path))
-        .audio.filter("ebur128", peak="true", framelog="quiet", metadata=1)
+        # Debian's FFmpeg 5.1 knows no `quiet`; at our log level, `verbose` says as little.
+        .audio.filter("ebur128", peak="true", framelog="verbose", metadata=1)
         .filter("ametadata", mode="print", key="lavfi.r128.I", file="pipe:2")
         .filter("ametadata", mode="print", key="lavfi.r128.true_peak", file="pipe:2")
     )

@@ -49,8 +49,8 @@ def encode_clip(
     MP4, since it keeps times exactly (one tick a frame; Matroska rounds to milliseconds) and its parameter
     sets stand once, in the header, where they are compared before clips are joined.
 
-    Raises EncodeError, EncodeStalledError, VideoOutOfSpecError, and ValueError for planes of another shape or
-    a clip too short to join.
+    Raises EncodeError, EncodeStalledError, EncoderUnavailableError where NVENC fails, DiskFullError,
+    VideoOutOfSpecError, and ValueError for planes of another shape or a clip too short to join.
     """
     if frame_count < MIN_FRAMES:
         raise ValueError(f"a clip of {frame_count} frames is under {MIN_FRAMES}")

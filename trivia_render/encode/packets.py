@@ -1,6 +1,7 @@
 """Read a video stream's packets without decoding them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -31,17 +32,24 @@ class VideoPackets(NamedTuple):
 
 def read_video_packets(path: Path) -> VideoPackets:
     """Walk through a file's H.264 stream. Raises VideoOutOfSpecError where there is none."""
+    with reading(path), av.open(path, mode="r") as container:
+        if not container.streams.video:
+            raise unreadable(path, "it has no video stream")
+        return walk(container)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged file makes av and `h264` raise into VideoOutOfSpecError."""
     try:
-        with av.open(path, mode="r") as container:
-            if not container.streams.video:
-                raise unreadable(path, "it has no video stream")
-            return walk(container)
-    except (av.error.FFmpegError, OSError) as error:
+        yield
+    # Of av: metadata that is no UTF-8 (ValueError), a stream without a known codec (AttributeError).
+    except (av.error.FFmpegError, OSError, ValueError, AttributeError) as error:
         raise unreadable(path, str(error)) from error
 
 
 def walk(container: av.container.InputContainer) -> VideoPackets:
-    """Read the first video stream of an open file to its end."""
+    """Read the first video stream of an open file to its end, inside of `reading`."""
     stream = container.streams.video[0]
     extradata = stream.codec_context.extradata
     if stream.codec_context.name != "h264" or not extradata:

@@ -48,8 +48,16 @@ def _encode_a_frame(name: EncoderName, ffmpeg: Ffmpeg) -> None:
             f"trying {name}",
             chunks=[grey],
         )
+    except EncoderUnavailableError as error:
+        # FFmpeg's words were recognised: the error says what they mean.
+        remedy = f"{error.remedy} {_REMEDIES[name]}"
+        raise type(error)(
+            f"{name} does not encode on this machine: {_reason(error.evidence)}",
+            evidence=error.evidence,
+            remedy=remedy,
+        ) from error
     except EncodeError as error:
-        # What a hanging encoder did not say, the error's own words tell.
+        # What an encoder that hangs did not say, the error's own words tell.
         evidence = error.evidence if not isinstance(error, EncodeStalledError) else f"  {error.message}"
         raise EncoderUnavailableError(
             f"{name} does not encode on this machine: {_reason(evidence)}",

@@ -19,11 +19,13 @@ from time import monotonic
 from types import TracebackType
 from typing import IO, Final, Self
 
+from trivia_render.encode.nvenc_faults import nvenc_error, nvenc_fault, nvenc_hangs
 from trivia_render.encode.pipe import FramePipe
 from trivia_render.errors import (
     DISK_REMEDY,
     DiskFullError,
     EncodeError,
+    EncoderUnavailableError,
     EncodeStalledError,
     ProgramMissingError,
 )
@@ -73,6 +75,8 @@ class WatchedProcess:
         folder: Path | None = None,
     ) -> None:
         self._purpose = purpose
+        # Only then are FFmpeg's words about a GPU.
+        self._on_gpu = "h264_nvenc" in arguments
         self._limit_seconds = stall_timeout_seconds
         self._stderr = bytearray()
         self._progress_tail = b""
@@ -140,7 +144,7 @@ class WatchedProcess:
     def write(self, data: bytes | memoryview) -> None:
         """Hand all of the data to the process; it may be changed afterwards.
 
-        Raises EncodeError, EncodeStalledError.
+        Raises EncodeError, EncodeStalledError, DiskFullError, and EncoderUnavailableError where NVENC fails.
         """
         if self._pipe is None:
             raise ValueError("this process was started without an input")
@@ -227,13 +231,20 @@ class WatchedProcess:
         if monotonic() - self._last_progress > self._limit_seconds and self._process.poll() is None:
             self._end()
             self._drain(timeout_seconds=0)
-            raise EncodeStalledError(
-                f"FFmpeg made no progress for {self._limit_seconds:g} s while {self._purpose} and was ended.",
-                evidence=self._evidence(),
-                remedy="Try again. If the machine is only slow, raise TRIVIA_ENCODE_STALL_SECONDS.",
-            )
+            raise self._gpu_failure() or self._stalled()
 
-    def _failure(self, what: str) -> EncodeError | DiskFullError:
+    def _stalled(self) -> EncodeStalledError | EncoderUnavailableError:
+        words = f"FFmpeg made no progress for {self._limit_seconds:g} s while {self._purpose} and was ended."
+        if self._on_gpu:
+            # A GPU that is lost often answers nothing at all. NVENC that works takes milliseconds a frame.
+            return nvenc_hangs(words, evidence=self._evidence())
+        return EncodeStalledError(
+            words,
+            evidence=self._evidence(),
+            remedy="Try again. If the machine is only slow, raise TRIVIA_ENCODE_STALL_SECONDS.",
+        )
+
+    def _failure(self, what: str) -> EncodeError | DiskFullError | EncoderUnavailableError:
         if self._cancelled:
             return EncodeError(
                 f"FFmpeg was ended while {self._purpose}, because the run was given up.",
@@ -246,12 +257,18 @@ class WatchedProcess:
                 evidence=self._evidence(),
                 remedy=DISK_REMEDY,
             )
+        if failure := self._gpu_failure():
+            return failure
         ended_by = f" (ended by signal {-code}, {signal.strsignal(-code)})" if code and code < 0 else ""
         return EncodeError(
             f"FFmpeg {what}{ended_by} while {self._purpose}; exit code {code}.",
             evidence=self._evidence(),
             remedy="Run `trivia doctor`; a full disk or too little memory are the usual causes.",
         )
+
+    def _gpu_failure(self) -> EncoderUnavailableError | None:
+        fault = nvenc_fault(self._messages()) if self._on_gpu else None
+        return None if fault is None else nvenc_error(fault, purpose=self._purpose, evidence=self._evidence())
 
     def _messages(self) -> str:
         return self._stderr.decode(errors="replace")

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import av
-import av.error
 from pydantic import Field
 
-from trivia_render.encode.packets import difference, unreadable, walk
+from trivia_render.encode.packets import difference, reading, unreadable, walk
 from trivia_render.errors import VideoOutOfSpecError
 from trivia_render.models.base import Model
 from trivia_render.models.formats import FRAME_RATE, GOP_FRAMES, SAMPLE_RATE
@@ -56,42 +55,39 @@ class VideoFacts(Model):
 
 def inspect_video(path: Path) -> VideoFacts:
     """Read a video's facts. Raises VideoOutOfSpecError where it cannot be read as MP4 with H.264."""
-    try:
-        with av.open(path, mode="r") as container:
-            if not container.streams.video:
-                raise unreadable(path, "it has no video stream")
-            stream = container.streams.video[0]
-            context = stream.codec_context
-            audio = _audio_facts(container)
-            packets = walk(container)
-            time_base = stream.time_base or Fraction(0)
-            return VideoFacts(
-                codec=context.name,
-                profile=context.profile or "",
-                pixel_format=context.pix_fmt or "",
-                width=context.width,
-                height=context.height,
-                frame_rate=stream.average_rate or Fraction(0),
-                frames=packets.frames,
-                start_seconds=float((stream.start_time or 0) * time_base),
-                duration_seconds=float((stream.duration or 0) * time_base),
-                constant_rate=sorted(packets.pts) == list(range(packets.frames)),
-                decoding_times_rise=all(
-                    earlier < later for earlier, later in zip(packets.dts, packets.dts[1:], strict=False)
-                ),
-                keyframes=packets.keyframes,
-                idr_frames=packets.idr_frames,
-                colour=(
-                    int(context.color_primaries),
-                    int(context.color_trc),
-                    int(context.colorspace),
-                    int(context.color_range),
-                ),
-                header_first=_header_first(path),
-                audio=audio,
-            )
-    except (av.error.FFmpegError, OSError) as error:
-        raise unreadable(path, str(error)) from error
+    with reading(path), av.open(path, mode="r") as container:
+        if not container.streams.video:
+            raise unreadable(path, "it has no video stream")
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        audio = _audio_facts(container)
+        packets = walk(container)
+        time_base = stream.time_base or Fraction(0)
+        return VideoFacts(
+            codec=context.name,
+            profile=context.profile or "",
+            pixel_format=context.pix_fmt or "",
+            width=context.width,
+            height=context.height,
+            frame_rate=stream.average_rate or Fraction(0),
+            frames=packets.frames,
+            start_seconds=float((stream.start_time or 0) * time_base),
+            duration_seconds=float((stream.duration or 0) * time_base),
+            constant_rate=sorted(packets.pts) == list(range(packets.frames)),
+            decoding_times_rise=all(
+                earlier < later for earlier, later in zip(packets.dts, packets.dts[1:], strict=False)
+            ),
+            keyframes=packets.keyframes,
+            idr_frames=packets.idr_frames,
+            colour=(
+                int(context.color_primaries),
+                int(context.color_trc),
+                int(context.colorspace),
+                int(context.color_range),
+            ),
+            header_first=_header_first(path),
+            audio=audio,
+        )
 
 
 def _audio_facts(container: av.container.InputContainer) -> AudioFacts | None:

@@ -81,7 +81,7 @@ def _machine(
     # An old word of goodbye says nothing of the machine that was made anew under the name.
     if instance.state == "leaving" or (fresh and worker is not None and worker.state == "stopping"):
         return Machine(name=instance.name, state="leaving")
-    if worker is None or not fresh:
+    if worker is None or not fresh or worker.state == "refused":
         waiting = before is not None and before.state in {"starting", "failing"}
         since = (before.idle_since if before is not None and waiting else None) or at
         if worker is None and instance.since is not None:
@@ -94,8 +94,8 @@ def _machine(
             state="failing" if failing else "starting",
             idle_since=since,
             drained_by=drained_by,
-            # Silent, and perhaps at work all the same.
-            worker=None if worker is None or worker.state == "stopping" else worker.name,
+            # Silent, and perhaps at work all the same; one that is refused has nothing.
+            worker=None if worker is None or worker.state in {"stopping", "refused"} else worker.name,
         )
     return Machine(
         name=instance.name,

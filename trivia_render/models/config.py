@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from trivia_render.models.answers import answer_problems
+from trivia_render.models.asset_reference import parse_remote
 from trivia_render.models.base import Model
 from trivia_render.models.formats import FormatName
 from trivia_render.models.theme import THEME_NAMES, Colour, FontName
@@ -34,6 +35,15 @@ def _visible(text: str) -> str:
     ):
         raise PydanticCustomError("invisible", "has no visible character")
     return text
+
+
+def _well_formed_reference(reference: str) -> str:
+    """Refuse an address from which no image would ever be fetched. Nothing is asked over the network."""
+    try:
+        parse_remote(reference)
+    except ValueError as error:
+        raise PydanticCustomError("asset_reference", "{reason}", {"reason": str(error)}) from error
+    return reference
 
 
 def _known_theme(name: str) -> str:
@@ -64,7 +74,11 @@ ShortText = Annotated[
 OptionText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_visible)
 ]
-AssetReference = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
+AssetReference = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1024),
+    AfterValidator(_well_formed_reference),
+]
 VoiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
 ThemeName = Annotated[str, AfterValidator(_known_theme), Field(json_schema_extra={"enum": list(THEME_NAMES)})]
 CountdownSeconds = Annotated[int, Field(ge=3, le=30)]
@@ -111,10 +125,12 @@ class ThemeChoice(Model):
         default=None, description="Typeface of the title, the countdown's digit and the option letters."
     )
     background_image: AssetReference | None = Field(
-        default=None, description="PNG, JPEG or WebP file beside the config, behind everything."
+        default=None,
+        description="PNG, JPEG or WebP behind everything: a file beside the config, `gs://bucket/name`, or "
+        "`https://` from a host that TRIVIA_ASSET_HOSTS names.",
     )
     logo: AssetReference | None = Field(
-        default=None, description="PNG, JPEG or WebP file beside the config: the channel's mark."
+        default=None, description="PNG, JPEG or WebP, the channel's mark: a file, `gs://` or `https://`."
     )
 
 
@@ -227,7 +243,7 @@ class Question(Model):
     )
     explanation: Text | None = Field(default=None, description="Shown and spoken after the reveal.")
     image: AssetReference | None = Field(
-        default=None, description="PNG, JPEG or WebP file beside the config, shown with the question."
+        default=None, description="PNG, JPEG or WebP, shown with the question: a file, `gs://` or `https://`."
     )
     category: ShortText | None = Field(default=None, description="Shown as a label, such as `Geography`.")
     difficulty: Literal["easy", "medium", "hard"] | None = Field(

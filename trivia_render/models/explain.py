@@ -142,6 +142,11 @@ def _no_theme(detail: ErrorDetails) -> _Words:
     return f"{shown(detail['input'])} is no theme name.", f"{hint}`trivia themes` lists them: {known}."
 
 
+def _no_reference(detail: ErrorDetails) -> _Words:
+    # The reference itself is not shown: it may hold a password.
+    return f"cannot be fetched: {detail['ctx']['reason']}.", "Correct it, or give a file beside the config."
+
+
 def _other(detail: ErrorDetails) -> _Words:
     return f"cannot be used: {detail['msg']}.", meaning(detail["loc"])
 
@@ -159,6 +164,7 @@ _WORDS: Mapping[str, Callable[[ErrorDetails], _Words]] = {
     "too_short": _too_few,
     "too_long": _too_many,
     "theme_unknown": _no_theme,
+    "asset_reference": _no_reference,
 }
 
 

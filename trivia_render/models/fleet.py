@@ -8,10 +8,12 @@ from pydantic import Field
 
 from trivia_render.models.base import Model
 from trivia_render.models.config import Priority
+from trivia_render.models.gpu import Refusal
 
 #: `draining` finishes what it has begun and takes no more; `drained` has nothing left and waits for its end;
-#: `stopping` hands everything back at once.
-WorkerState = Literal["ready", "draining", "drained", "stopping"]
+#: `stopping` hands everything back at once; `refused` takes no work since its GPU does not encode, or
+#: until that is known.
+WorkerState = Literal["ready", "draining", "drained", "stopping", "refused"]
 
 
 class GpuReading(Model):
@@ -44,6 +46,7 @@ class WorkerRecord(Model):
     pool: str
     state: WorkerState
     reason: str | None = None
+    refusal: Refusal | None = Field(default=None, description="Where it is `refused`; None: not looked yet.")
     started_at: datetime
     updated_at: datetime
     runs: int = Field(default=0, ge=0, description="Flow runs that have a process here now.")

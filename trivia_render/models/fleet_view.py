@@ -61,6 +61,7 @@ class WorkerView(Model):
     name: str = Field(description="The name of this start.")
     state: ShownState
     reason: str | None = None
+    refused_code: str | None = Field(default=None, description="Why its GPU must not be given work.")
     started_at: datetime
     heartbeat_at: datetime
     heartbeat_age_seconds: float = Field(ge=0, description="When the store was read.")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from trivia_render.errors import ConfigInvalidError
 from trivia_render.models.answers import answer_problems, correct_index, normal_form, options_of
-from trivia_render.models.config import JobConfig
+from trivia_render.models.config import MAX_QUESTIONS, JobConfig
 from trivia_render.models.explain import explain
 from trivia_render.models.jsontext import plain, read_json
 from trivia_render.models.problems import MAX_PROBLEMS, Location, Problem, error, shown, warning
@@ -65,8 +65,11 @@ def parse_jsonl(lines: Iterable[bytes | str]) -> Iterator[tuple[int, ParsedConfi
 def _first_questions(value: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Return the value without the questions that its video does not use, and their number."""
     total, questions = value.get("total_questions"), value.get("questions")
-    if type(total) is not int or total < 1 or not isinstance(questions, list):
+    if not isinstance(questions, list):
         return value, 0
+    if type(total) is not int or not 1 <= total <= MAX_QUESTIONS:
+        # Refused in any case. A million of them would take minutes to find fault with.
+        return {**value, "questions": questions[:MAX_QUESTIONS]}, 0
     surplus = max(0, len(questions) - total)
     return {**value, "questions": questions[:total]}, surplus
 

@@ -73,6 +73,18 @@ class Store(Protocol):
         ...
 
 
+class RemoteAssets(Protocol):
+    """Images that a config names by `gs://` or `https://`."""
+
+    def fetch(self, reference: str) -> bytes:
+        """Return an image's bytes, up to a size. Its format is not looked at.
+
+        Raises AssetInvalidError for a place that is not allowed, and for what is not there or too large;
+        AssetUnavailableError and the store's errors for faults that may pass. Messages name no reference.
+        """
+        ...
+
+
 class Speech(NamedTuple):
     """Spoken lines: one mono float32 array at 48 kHz a line, in [-1, 1], and their measures."""
 

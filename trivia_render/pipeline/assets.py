@@ -2,43 +2,120 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from trivia_render.errors import AssetInvalidError
+from trivia_render.errors import AssetInvalidError, AssetUnavailableError
+from trivia_render.models.asset_reference import parse_remote
 from trivia_render.models.config import JobConfig
 from trivia_render.models.plan import ClipSpec, QuestionClip
-from trivia_render.models.ports import Store
+from trivia_render.models.ports import RemoteAssets, Store
+from trivia_render.models.redaction import redacted_url
 from trivia_render.models.theme import ThemeAsset
 from trivia_render.pipeline.ports import Ports
+from trivia_render.pipeline.scratch import scratch_folder
+from trivia_render.scene.pictures import picture_extension
 from trivia_render.storage import keys
 
+#: One image; all that one config fetches from elsewhere; and how long that may take before no other is begun.
 MAX_ASSET_BYTES = 20 * 1024 * 1024
+MAX_FETCHED_BYTES = 400 * 1024 * 1024
+MAX_FETCH_SECONDS = 300.0
 CONTENT_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
 _STORED = re.compile(r"assets/([0-9a-f]{64})(\.(?:png|jpe?g|webp))")
 
 
+class _Image(NamedTuple):
+    """An image that a config names, looked at. `content` None: it is in the store."""
+
+    asset: ThemeAsset
+    content: bytes | None
+
+
 def import_assets(config: JobConfig, ports: Ports) -> dict[str, ThemeAsset]:
     """Take every image of the config into the store; return them by the reference the config uses.
 
-    A reference is a file under `ports.asset_root` or the name of an image in the store
-    (`assets/<sha256>.png`). Raises AssetInvalidError that names the field.
+    A reference is a file under `ports.asset_root`, a `gs://` or `https://` address from which images may be
+    fetched, or the name of an image in the store (`assets/<sha256>.png`). Raises AssetInvalidError and
+    AssetUnavailableError that name the field, and the store's errors. What cannot be drawn is not stored.
     """
-    return {
-        reference: _import_asset(reference, path, ports) for path, reference in sorted(_references(config))
-    }
+    found: dict[str, ThemeAsset] = {}
+    for path, reference, image in _images(config, root=ports.asset_root, remote=ports.remote_assets):
+        if image.content is not None:
+            _store(image.asset, image.content, ports)
+        elif ports.store.stat(reference) is None:
+            raise AssetInvalidError(
+                f"{path}: the store holds no {reference}.", remedy="Name a file instead, or upload the image."
+            )
+        found[reference] = image.asset
+    return found
 
 
-def name_assets(config: JobConfig, *, root: Path) -> dict[str, ThemeAsset]:
+def name_assets(config: JobConfig, *, root: Path, remote: RemoteAssets) -> dict[str, ThemeAsset]:
     """Return the same without touching the store: an image that a config names there is taken to be in it.
 
-    Raises AssetInvalidError for a file under `root` that cannot be taken.
+    Raises AssetInvalidError for an image that cannot be taken, AssetUnavailableError.
     """
-    return {reference: _name_asset(reference, path, root) for path, reference in sorted(_references(config))}
+    return {reference: image.asset for _, reference, image in _images(config, root=root, remote=remote)}
 
 
-def _references(config: JobConfig) -> Iterable[tuple[str, str]]:
+def _images(config: JobConfig, *, root: Path, remote: RemoteAssets) -> Iterator[tuple[str, str, _Image]]:
+    """Yield each image once: its first place in the config, its reference, and what it is."""
+    seen: set[str] = set()
+    fetched = _Fetched(remote)
+    for path, reference in sorted(_references(config)):
+        if reference in seen:
+            continue
+        seen.add(reference)
+        if stored := _STORED.fullmatch(reference):
+            yield path, reference, _Image(ThemeAsset(sha256=stored[1], uri=reference), None)
+            continue
+        name = redacted_url(reference)
+        if parse_remote(reference) is None:
+            content = _read_file(reference, path, root)
+        else:
+            content = fetched.next(reference, path)
+        extension = picture_extension(content, name=f"{path}, {name!r},")
+        digest = hashlib.sha256(content).hexdigest()
+        yield (
+            path,
+            reference,
+            _Image(ThemeAsset(sha256=digest, uri=keys.asset_key(digest, extension)), content),
+        )
+
+
+class _Fetched:
+    """The images of one config that lie elsewhere, within limits for all of them."""
+
+    def __init__(self, remote: RemoteAssets) -> None:
+        self._remote = remote
+        self._end = time.monotonic() + MAX_FETCH_SECONDS
+        self._bytes = 0
+
+    def next(self, reference: str, path: str) -> bytes:
+        """Fetch one. Raises AssetInvalidError and AssetUnavailableError that name the field."""
+        if time.monotonic() > self._end or self._bytes > MAX_FETCHED_BYTES:
+            raise AssetInvalidError(
+                f"{path}: the images before this one took too long to fetch, or are too many; a config "
+                f"may take {MAX_FETCH_SECONDS:g} s and {MAX_FETCHED_BYTES:,} bytes.",
+                remedy="Put images beside the config, or fewer and smaller ones.",
+            )
+        try:
+            content = self._remote.fetch(reference)
+        except (AssetInvalidError, AssetUnavailableError) as error:
+            raise type(error)(
+                f"{path}: {redacted_url(reference)!r} cannot be taken: {error.message}",
+                evidence=error.evidence,
+                remedy=error.remedy,
+            ) from error
+        self._bytes += len(content)
+        return content
+
+
+def _references(config: JobConfig) -> Iterator[tuple[str, str]]:
     for index, question in enumerate(config.questions):
         if question.image is not None:
             yield f"$.questions[{index}].image", question.image
@@ -48,24 +125,23 @@ def _references(config: JobConfig) -> Iterable[tuple[str, str]]:
         yield "$.theme.logo", config.theme.logo
 
 
-def _import_asset(reference: str, path: str, ports: Ports) -> ThemeAsset:
-    asset = _name_asset(reference, path, ports.asset_root)
-    if asset.uri != reference:
-        file = _checked_file(reference, path, ports.asset_root)
-        ports.store.upload(asset.uri, file, content_type=CONTENT_TYPES[file.suffix.lower()])
-    elif ports.store.stat(reference) is None:
+def _store(asset: ThemeAsset, content: bytes, ports: Ports) -> None:
+    # What was looked at, and not the file anew: that may be another one by now.
+    suffix = Path(asset.uri).suffix
+    with scratch_folder(ports.scratch, prefix="image-") as folder:
+        file = folder / f"image{suffix}"
+        file.write_bytes(content)
+        ports.store.upload(asset.uri, file, content_type=CONTENT_TYPES[suffix])
+
+
+def _read_file(reference: str, path: str, root: Path) -> bytes:
+    try:
+        return _checked_file(reference, path, root).read_bytes()
+    except OSError as error:
         raise AssetInvalidError(
-            f"{path}: the store holds no {reference}.", remedy="Name a file instead, or upload the image."
-        )
-    return asset
-
-
-def _name_asset(reference: str, path: str, root: Path) -> ThemeAsset:
-    if stored := _STORED.fullmatch(reference):
-        return ThemeAsset(sha256=stored[1], uri=reference)
-    file = _checked_file(reference, path, root)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return ThemeAsset(sha256=digest, uri=keys.asset_key(digest, file.suffix.lower()))
+            f"{path}: the file {reference!r} cannot be read: {error.strerror}.",
+            remedy="Let this account read it, or name another file.",
+        ) from error
 
 
 def _checked_file(reference: str, path: str, root: Path) -> Path:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from trivia_render.models.base import Model
 from trivia_render.models.fleet import JobProgress
+from trivia_render.models.gpu import Refusal
 from trivia_render.pipeline.progress import (
     ClipAdvanced,
     ClipFinished,
@@ -23,6 +24,7 @@ from trivia_render.pipeline.progress import (
     JobEnded,
     JobFound,
     JobStarted,
+    MachineFaulted,
     StageStarted,
 )
 from trivia_render.telemetry.log_context import context_fields
@@ -36,12 +38,16 @@ CLIPS_STAGE = "clips"
 
 
 class BoardEntry(Model):
-    """`{pid}.json`: the job of a process, and the error of the last one that failed there."""
+    """`{pid}.json`: the job of a process, and the error of the last one that failed there.
+
+    `fault` is what the process found broken of this machine.
+    """
 
     pid: int
     job: JobProgress | None = None
     error: str | None = None
     error_at: datetime | None = None
+    fault: Refusal | None = None
 
 
 class BoardReport:
@@ -79,9 +85,10 @@ class BoardReport:
                 case JobFound() | JobEnded(state="completed"):
                     self._put(job=None)
                 case JobEnded():
-                    # A lone surrogate of a config's text, which no file can hold.
-                    message = f"{event.error_code}: {event.message}".encode("utf-8", "replace").decode()
+                    message = _writable(f"{event.error_code}: {event.message}")
                     self._put(job=None, error=message, error_at=self._now())
+                case MachineFaulted():
+                    self._put(fault=_fault(event))
                 case StageStarted() if job is not None:
                     self._put(job=job.model_copy(update={"stage": event.stage}))
                 case ClipFinished() if job is not None:
@@ -128,6 +135,20 @@ class BoardReport:
             if not self._complained:
                 log.warning("The worker is not told what this run does: %s", error)
             self._complained = True
+
+
+def _fault(event: MachineFaulted) -> Refusal:
+    return Refusal(
+        code=event.error_code,
+        message=_writable(event.message),
+        evidence=_writable(event.evidence),
+        remedy=event.remedy,
+    )
+
+
+def _writable(text: str) -> str:
+    """Return the text without the lone surrogates of a config's text or a path, which no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def board_report(folder: Path) -> BoardReport:

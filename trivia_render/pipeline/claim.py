@@ -38,7 +38,7 @@ from trivia_render.pipeline.job import (
 from trivia_render.pipeline.lease import HeldLease, hold_lease
 from trivia_render.pipeline.plan import make_plan
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.progress import JobEnded, JobFound, JobStarted
+from trivia_render.pipeline.progress import JobEnded, JobFound, JobStarted, MachineFaulted
 from trivia_render.pipeline.status import StatusWriter, read_status, read_status_object
 from trivia_render.storage import keys
 from trivia_render.telemetry.log_context import log_context
@@ -111,6 +111,9 @@ def open_job(
                 _enter(ports, run, status, "failed", error)
                 raise
             ending = _give_back(ports, status, error, pool_start=pool_start)
+            if isinstance(error, MACHINE_FAULTS):
+                # Its worker looks for this, and ends its runs where a GPU is lost.
+                ports.report(MachineFaulted(error.code, error.message, error.evidence, error.remedy))
             outcome: Outcome = "failed" if isinstance(ending, CrashLimitError) else "given_back"
             _enter(ports, run, status, outcome, ending)
             raise ending from error

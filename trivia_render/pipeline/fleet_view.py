@@ -121,6 +121,7 @@ def _workers(records: Iterable[WorkerRecord], *, at: datetime, lost_seconds: flo
             name=record.name,
             state="lost" if silent else record.state,
             reason=record.reason,
+            refused_code=None if silent or record.refusal is None else record.refusal.code,
             started_at=record.started_at,
             heartbeat_at=record.updated_at,
             heartbeat_age_seconds=round(age, 1),

@@ -11,6 +11,7 @@ from trivia_render.pipeline.progress import (
     JobEnded,
     JobFound,
     JobStarted,
+    MachineFaulted,
     StageStarted,
 )
 
@@ -81,6 +82,15 @@ class LogReport:
                     event.format,
                     stage=event.stage,
                     format=event.format,
+                )
+            case MachineFaulted():
+                self._log(
+                    "machine_faulted",
+                    "%s",
+                    event.message,
+                    level=logging.ERROR,
+                    error_code=event.error_code,
+                    remedy=event.remedy,
                 )
             case ClipAdvanced():
                 pass

@@ -10,7 +10,7 @@ from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.encode.slots import EncodingSlots
 from trivia_render.fleet.prices import Rates
 from trivia_render.models.plan import Provider
-from trivia_render.models.ports import Store
+from trivia_render.models.ports import RemoteAssets, Store
 from trivia_render.pipeline.ledger import Ledger
 from trivia_render.pipeline.progress import Report
 from trivia_render.speech.usage import CountingVoice
@@ -31,6 +31,7 @@ class Ports:
     encoder: EncoderRequest
     scratch: Path
     asset_root: Path
+    remote_assets: RemoteAssets
     worker_id: str
     host: str
     pid: int

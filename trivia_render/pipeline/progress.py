@@ -58,7 +58,25 @@ class JobEnded(NamedTuple):
     remedy: str | None = None
 
 
-Event = JobEnded | JobFound | JobStarted | ClipStarted | ClipAdvanced | ClipFinished | StageStarted
+class MachineFaulted(NamedTuple):
+    """This machine, and not the job, is at fault that a run of a fleet did not end well."""
+
+    error_code: str
+    message: str
+    evidence: str
+    remedy: str
+
+
+Event = (
+    MachineFaulted
+    | JobEnded
+    | JobFound
+    | JobStarted
+    | ClipStarted
+    | ClipAdvanced
+    | ClipFinished
+    | StageStarted
+)
 Report = Callable[[Event], None]
 
 

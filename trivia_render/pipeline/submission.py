@@ -20,12 +20,12 @@ from trivia_render.errors import (
 )
 from trivia_render.models.config import JobConfig, Priority
 from trivia_render.models.parse import parse_job_config
-from trivia_render.models.ports import Store
+from trivia_render.models.ports import RemoteAssets, Store
 from trivia_render.models.problems import Problem
 from trivia_render.models.results import JobStatus
 from trivia_render.models.theme import ThemeAsset
 from trivia_render.pipeline.assets import import_assets, name_assets
-from trivia_render.pipeline.lease import expire_lease
+from trivia_render.pipeline.lease import expire_lease, live_lease
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.status import read_status_object, run_key, write_status
 from trivia_render.storage import keys
@@ -58,7 +58,8 @@ def submit_job(
     """Put the job's config and its `pending` status into the store, unless they are there already.
 
     `priority` None: the config's own. `force` replaces another config and takes the job away from its run.
-    Raises ConfigInvalidError, AssetInvalidError, BadInputError, JobConflictError and the store's errors.
+    Raises ConfigInvalidError, AssetInvalidError, AssetUnavailableError, BadInputError, JobConflictError and
+    the store's errors.
     """
     parsed, warnings = parse_job_config(config)
     if parsed.channel != channel:
@@ -88,11 +89,13 @@ def ended_before(
     config: Mapping[str, Any],
     parsed: JobConfig,
     asset_root: Path,
+    remote_assets: RemoteAssets,
 ) -> bool:
     """Whether the job was completed or failed with this config: submitted again, it is not rendered again.
 
     Of another config, or of one that the status does not tell, it says no. One read; nothing is stored.
-    Raises AssetInvalidError for an image of an ended job that is not there, and the store's errors.
+    Raises AssetInvalidError for an image of an ended job that is not there, AssetUnavailableError, and the
+    store's errors.
     """
     status, _ = read_status_object(store, channel=channel, job_id=job_id)
     if status is None or status.state not in {"completed", "failed"}:
@@ -100,7 +103,7 @@ def ended_before(
     if status.config_sha256 == parsed.digest():
         return True
     # The config is stored with the names that its images have in the store.
-    images = name_assets(parsed, root=asset_root)
+    images = name_assets(parsed, root=asset_root, remote=remote_assets)
     if not images:
         return False
     stored, _ = parse_job_config(_with_stored_images(parsed, config, images))
@@ -128,6 +131,27 @@ def retry_job(ports: Ports, *, channel: str, job_id: str) -> Submission:
         except PreconditionFailedError:
             continue
         return Submission(changed, warnings, superseded=False)
+
+
+def resubmit_job(ports: Ports, *, seen: JobStatus) -> Submission | None:
+    """Make a job pending anew whose run is gone, as the status that was seen says; crashes are forgotten.
+
+    None where the job has gone on meanwhile or a live run holds it: then nothing is written. Raises
+    JobUnknownError where its config is gone.
+    """
+    channel, job_id = seen.channel, seen.job_id
+    status, generation = read_status_object(ports.store, channel=channel, job_id=job_id)
+    if status is None or status != seen or status.state not in {"pending", "running"}:
+        return None
+    if live_lease(ports, channel=channel, job_id=job_id) is not None:
+        return None
+    parsed, warnings = parse_job_config(_read_config(ports, channel, job_id))
+    changed = _pending(ports, status, config_sha256=parsed.digest(), priority=status.priority)
+    try:
+        write_status(ports.store, changed, if_generation=generation)
+    except PreconditionFailedError:
+        return None
+    return Submission(changed, warnings, superseded=False)
 
 
 def note_run(ports: Ports, submission: Submission, *, flow_run_id: str) -> None:

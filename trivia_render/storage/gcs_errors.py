@@ -13,7 +13,7 @@ from google.cloud.storage.exceptions import (  # type: ignore[import-untyped]
     InvalidResponse,
 )
 
-from trivia_render.errors import ObjectDamagedError, StoreError, StoreUnavailableError
+from trivia_render.errors import BucketMissingError, ObjectDamagedError, StoreError, StoreUnavailableError
 
 #: All that the client, its transport and the local disk raise.
 FAULTS: tuple[type[Exception], ...] = (
@@ -148,9 +148,9 @@ def no_credentials(error: Exception) -> StoreError:
     )
 
 
-def no_bucket(bucket: str) -> StoreError:
+def no_bucket(bucket: str) -> BucketMissingError:
     """Return what to raise where the bucket itself is missing."""
-    return StoreError(
+    return BucketMissingError(
         f"There is no bucket {bucket}.",
         remedy="Create it, or correct GCS_BUCKET (TRIVIA_WORK_BUCKET for clips and results).",
     )

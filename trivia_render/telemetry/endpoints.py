@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from trivia_render.errors import BadInputError
 from trivia_render.models.fleet import WorkerRecord
+from trivia_render.telemetry.own_names import OwnNamesOnly
 
 log = logging.getLogger("trivia_render.worker")
 
@@ -26,11 +27,20 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 def make_app(
-    *, alive: Callable[[], bool], record: Callable[[], WorkerRecord], metrics: Callable[[], bytes]
+    *,
+    alive: Callable[[], bool],
+    record: Callable[[], WorkerRecord],
+    metrics: Callable[[], bytes],
+    refused: Callable[[], str | None] = lambda: None,
 ) -> Starlette:
-    """Return the application. `alive` must not block; whatever the other two do, /healthz answers."""
+    """Return the application. `alive` and `refused` must not block; whatever the others do, /healthz answers.
+
+    `refused` returns the code for which this machine is to be made anew, or None.
+    """
 
     async def healthz(_request: Request) -> Response:
+        if alive() and (code := refused()) is not None:
+            return JSONResponse({"status": "refused", "code": code}, status_code=503, headers=_NO_STORE)
         if alive():
             return JSONResponse({"status": "ok"}, headers=_NO_STORE)
         return JSONResponse({"status": "stuck"}, status_code=503, headers=_NO_STORE)
@@ -73,10 +83,13 @@ class Endpoints:
         """The port that is listened on."""
         return int(self._listener.getsockname()[1])
 
-    def serve(self, app: Starlette) -> None:
-        """Begin to answer. Requests that came before wait until then."""
+    def serve(self, app: Starlette, *, names: Sequence[str] = ()) -> None:
+        """Begin to answer. Requests that came before wait until then.
+
+        `names`: further ones under which this machine is asked, beside its addresses and private names.
+        """
         config = uvicorn.Config(
-            app,
+            OwnNamesOnly(app, names=names),
             log_config=None,
             access_log=False,
             lifespan="off",

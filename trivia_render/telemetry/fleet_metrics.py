@@ -22,6 +22,7 @@ from trivia_render.models.fleet_view import (
     FleetView,
     WorkerView,
 )
+from trivia_render.models.gpu import REFUSAL_CODES, counted_code
 from trivia_render.telemetry.exposition import Exposition
 
 #: Samples of one metric: label values in the order of its labels, and the value.
@@ -75,6 +76,13 @@ def _fleet(view: FleetView) -> Iterator[Metric]:
         "Workers of the render pool.",
         ("state",),
         [((state,), workers[state]) for state in WORKER_STATES],
+    )
+    refused = Counter(counted_code(worker.refused_code) for worker in view.workers)
+    yield _gauge(
+        "trivia_workers_refused",
+        "Workers that take no work since their GPU does not encode, by why.",
+        ("code",),
+        [((code,), refused[code]) for code in REFUSAL_CODES],
     )
     known = view.decision is not None
     yield _gauge(

@@ -1,7 +1,7 @@
 """Log lines: JSON in Cloud Logging's field names for machines, plain text for a terminal.
 
 One event is one physical line in JSON. Texts of job configs are data: nothing in them starts a line, moves
-the cursor, turns the writing direction, or is read as a format.
+the cursor, turns the writing direction, or is read as a format. No address keeps its user and password.
 """
 
 import json
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
 from trivia_render.errors import TriviaRenderError
+from trivia_render.models.redaction import without_users
 from trivia_render.telemetry.log_context import context_fields
 
 LogFormat = Literal["auto", "json", "text"]
@@ -134,7 +135,7 @@ def stack_of(record: logging.LogRecord) -> str:
 
 def printable(text: str) -> str:
     """Return the text with everything escaped that would do more than stand there. For terminals."""
-    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], without_users(text))
 
 
 class OfFlowRun(logging.Filter):
@@ -176,6 +177,7 @@ def _jsonable(value: object) -> object:
 
 def _clean(text: str, limit: int, *, keep: Literal["start", "end"] = "start") -> str:
     """Return the text within the limit, without lone surrogates: strict readers of JSON refuse them."""
+    text = without_users(text)
     if len(text) > limit:
         cut = f"[{len(text) - limit} characters cut]"
         text = f"{text[:limit]} … {cut}" if keep == "start" else f"{_STACK_BEGIN}\n  {cut}\n{text[-limit:]}"

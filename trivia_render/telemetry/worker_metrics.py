@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, get_args
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from trivia_render.models.fleet import WorkerRecord, WorkerState
+from trivia_render.models.gpu import REFUSAL_CODES, counted_code
 from trivia_render.telemetry.exposition import Exposition
 
 _PREFIX: Final = "trivia_worker"
@@ -33,6 +34,7 @@ class WorkerMetrics(Exposition):
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
         record, counts = self._record(), self._counts()
+        refused = counted_code(None if record.refusal is None else record.refusal.code)
         yield GaugeMetricFamily(f"{_PREFIX}_up", "1 while the worker's main process answers.", value=1)
         yield _labelled(
             "info",
@@ -43,6 +45,11 @@ class WorkerMetrics(Exposition):
             "state",
             "1 for the state that the worker is in.",
             [({"state": state}, float(state == record.state)) for state in get_args(WorkerState)],
+        )
+        yield _labelled(
+            "refused",
+            "1 while the machine takes no work since its GPU does not encode; the code says why.",
+            [({"code": code}, float(code == refused)) for code in REFUSAL_CODES],
         )
         yield GaugeMetricFamily(f"{_PREFIX}_runs", "Flow runs that have a process here.", value=record.runs)
         yield from _gpu_metrics(record)

@@ -143,7 +143,7 @@ def check_pool(pool: str) -> None:
         raise WorkflowServerError(
             "Prefect's server does not answer.",
             evidence=f"  {type(error).__name__}: {error}",
-            remedy="Start it, or correct PREFECT_API_URL (it ends in /api).",
+            remedy="Start it, or correct PREFECT_API_URL (it ends in /api) or PREFECT_API_AUTH_STRING.",
         ) from error
 
 

@@ -10,6 +10,7 @@ from trivia_render.encode.ffmpeg import ffmpeg_build, find_ffmpeg
 from trivia_render.encode.gpus import find_gpus
 from trivia_render.errors import ProgramMissingError
 from trivia_render.settings import Settings
+from trivia_render.wiring import needs_gpu
 from trivia_render.workpool.heartbeat import WorkerFacts
 
 log = logging.getLogger("trivia_render.worker")
@@ -17,7 +18,7 @@ log = logging.getLogger("trivia_render.worker")
 
 def read_facts(settings: Settings, *, worker_id: str, pool: str) -> WorkerFacts:
     """Return the facts. Starts FFmpeg once, for its version."""
-    nvenc = settings.encoder == "h264_nvenc" or (
+    nvenc = needs_gpu(settings) or (
         settings.encoder == "auto" and bool(find_gpus(visible=settings.visible_gpus))
     )
     return WorkerFacts(worker_id, pool, "gpu" if nvenc else "cpu", _versions(settings))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from trivia_render.errors import ObjectMissingError, TriviaRenderError
 from trivia_render.models.fleet import DrainRequest, WorkerRecord, WorkerState
+from trivia_render.models.gpu import Refusal
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.workers import write_worker
 from trivia_render.storage.keys import drain_key
@@ -96,6 +97,7 @@ class Heartbeat:
         self._board = Path()
         self._state: WorkerState = "ready"
         self._reason: str | None = None
+        self._refusal: Refusal | None = None
         self._started_at = datetime.now(UTC)
         self._updated_at = self._started_at
         self._errors = LastError()
@@ -118,15 +120,15 @@ class Heartbeat:
         """Tell of a new start from now on."""
         with self._lock:
             self._name, self._board = name, board
-            self._state, self._reason = "ready", None
+            self._state, self._reason, self._refusal = "ready", None, None
             self._started_at = self._updated_at = datetime.now(UTC)
 
-    def say(self, state: WorkerState, reason: str | None = None) -> None:
+    def say(self, state: WorkerState, reason: str | None = None, *, refusal: Refusal | None = None) -> None:
         """Be in this state from now on; it is written at once, by the thread that writes."""
         with self._lock:
-            if (self._state, self._reason) == (state, reason):
+            if (self._state, self._reason, self._refusal) == (state, reason, refusal):
                 return
-            self._state, self._reason = state, reason
+            self._state, self._reason, self._refusal = state, reason, refusal
             self._updated_at = datetime.now(UTC)
         self._due.set()
 
@@ -150,6 +152,7 @@ class Heartbeat:
                 pool=self._facts.pool,
                 state=self._state,
                 reason=self._reason,
+                refusal=self._refusal,
                 started_at=self._started_at,
                 updated_at=datetime.now(UTC),
                 runs=found.runs,

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import psutil
 
+from trivia_render.encode.nvenc_faults import NvencFault, nvenc_fault
 from trivia_render.models.fleet import GpuReading, JobProgress
+from trivia_render.models.gpu import LASTING_FAULTS, Refusal
 from trivia_render.pipeline.board import read_board, remove_entry
 from trivia_render.telemetry.gpu_readings import GpuReader
 from trivia_render.workpool.cpu_meter import CpuMeter, read_times
@@ -51,6 +53,8 @@ class Sampler:
         #: What the GPUs said last, and when.
         self._gpu_look: tuple[float, tuple[GpuReading, ...]] = (float("-inf"), ())
         self._complaint: str | None = None
+        #: What was found broken of the machine, and by which start of the worker.
+        self._fault: tuple[str, Refusal] | None = None
         self._told: set[tuple[int, datetime | None]] = set()
 
     def follow(self, name: str, board: Path) -> None:
@@ -61,13 +65,18 @@ class Sampler:
         """Return the last look. Never waits."""
         return self._latest
 
+    def fault(self, name: str) -> Refusal | None:
+        """Return the lasting fault of the machine that this start's runs, or NVML during it, have found."""
+        found = self._fault
+        return None if found is None or found[0] != name else found[1]
+
     def look(self) -> Readings:
         """Look now, the GPUs as they were last. For one thread."""
         start = self._start
         now = datetime.now(UTC)
         name, board = start or ("", None)
         engines = find_engines(name) if start else []
-        jobs = () if board is None else self._jobs(board, {engine.process.pid for engine in engines})
+        jobs = () if board is None else self._jobs(name, board, {engine.process.pid for engine in engines})
         # Where the worker has ended, its runs are nobody's children.
         roots = [psutil.Process(), *(engine.process for engine in engines)]
         self._cpu.add(read_times(roots), at=time.monotonic())
@@ -92,7 +101,13 @@ class Sampler:
 
     def look_at_gpus(self) -> None:
         """Read the GPUs now; the next look tells of them. For one thread."""
+        start = self._start
         found = self._gpus.read()
+        fault = None if found.error is None else nvenc_fault(found.error)
+        # Said twice: a single look may meet a driver that is busy.
+        twice = self._complaint == found.error
+        if fault is not None and fault.error.code in LASTING_FAULTS and start is not None and twice:
+            self._fault = (start[0], _refusal(fault))
         self._complain(found.error)
         self._gpu_look = (time.monotonic(), found.gpus)
 
@@ -114,9 +129,11 @@ class Sampler:
                 log.exception("The worker could not look at itself; tried again.")
             ended.wait(self._every_seconds)
 
-    def _jobs(self, board: Path, alive: set[int]) -> tuple[JobProgress, ...]:
+    def _jobs(self, name: str, board: Path, alive: set[int]) -> tuple[JobProgress, ...]:
         entries = read_board(board)
         for entry in entries.values():
+            if entry.fault is not None and entry.fault.code in LASTING_FAULTS:
+                self._fault = (name, entry.fault)
             # Once each: a shard goes on after a job that failed.
             if entry.error is not None and (entry.pid, entry.error_at) not in self._told:
                 self._told.add((entry.pid, entry.error_at))
@@ -133,6 +150,15 @@ class Sampler:
         if complaint is not None and complaint != self._complaint:
             log.warning("%s", complaint)
         self._complaint = complaint
+
+
+def _refusal(fault: NvencFault) -> Refusal:
+    return Refusal(
+        code=fault.error.code,
+        message=f"{fault.what} ({fault.line}).",
+        evidence=f"  NVML: {fault.line}",
+        remedy=fault.remedy,
+    )
 
 
 def _disk(folder: Path) -> tuple[int | None, int | None]:

@@ -11,6 +11,7 @@ from prefect.client.schemas.filters import (
     FlowFilterName,
     FlowRunFilter,
     FlowRunFilterEndTime,
+    FlowRunFilterId,
     FlowRunFilterName,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
@@ -62,6 +63,16 @@ def read_runs(
 def named_runs(client: SyncPrefectClient, name: str) -> list[FlowRun]:
     """Return the runs with exactly this name."""
     return list(_paged(client, FlowRunFilter(name=FlowRunFilterName(any_=[name])), None))
+
+
+def known_runs(client: SyncPrefectClient, run_ids: Sequence[str]) -> set[str]:
+    """Return those of the ids that are runs of this server."""
+    found: set[str] = set()
+    for start in range(0, len(run_ids), _PAGE):
+        page = [UUID(run_id) for run_id in run_ids[start : start + _PAGE]]
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=page))
+        found |= {str(run.id) for run in client.read_flow_runs(flow_run_filter=chosen, limit=_PAGE)}
+    return found
 
 
 def subflow_runs(client: SyncPrefectClient, run_id: UUID) -> list[FlowRun]:

@@ -1,7 +1,7 @@
 """Start the runs of submitted jobs, and cancel them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -16,10 +16,11 @@ from prefect.states import Cancelled, Cancelling
 from trivia_render.errors import WorkflowServerError
 from trivia_render.models.config import Priority
 from trivia_render.models.jobs import JobName
+from trivia_render.models.results import JobStatus
 from trivia_render.pipeline.ports import Ports
 from trivia_render.pipeline.submission import Submission, note_run
 from trivia_render.workpool.names import RENDER_BATCH, RENDER_VIDEO
-from trivia_render.workpool.runs import is_open, named_runs, set_state
+from trivia_render.workpool.runs import is_open, known_runs, named_runs, set_state
 
 #: Status writes side by side: each waits for the store.
 _WRITES = 8
@@ -76,6 +77,27 @@ def cancel_runs(client: SyncPrefectClient, job: JobName, *, except_for: UUID | N
         # A begun one is ended by its worker, which then says Cancelled.
         set_state(client, run.id, Cancelling() if begun else Cancelled())
     return runs
+
+
+def without_run(client: SyncPrefectClient, statuses: Sequence[JobStatus]) -> list[JobStatus]:
+    """Return the jobs whose run Prefect's server does not know. Raises WorkflowServerError."""
+    try:
+        known = known_runs(client, [status.flow_run_id for status in statuses if status.flow_run_id])
+        return [status for status in statuses if not _has_run(client, status, known)]
+    except httpx.HTTPError as error:
+        raise WorkflowServerError(
+            "Prefect's server did not say which runs there are.",
+            evidence=f"  {type(error).__name__}: {error}",
+            remedy="Nothing was changed; run it again.",
+        ) from error
+
+
+def _has_run(client: SyncPrefectClient, status: JobStatus, known: Container[str]) -> bool:
+    if status.flow_run_id is not None:
+        return status.flow_run_id in known
+    # Submitted by somebody who was gone before the run was named, or is naming it just now.
+    job = JobName(channel=status.channel, job_id=status.job_id)
+    return any(is_open(run) for run in _own_runs(client, job))
 
 
 def _own_runs(client: SyncPrefectClient, job: JobName) -> Iterator[FlowRun]:

@@ -20,10 +20,13 @@ from typing import Literal, NamedTuple
 from trivia_render.encode.slots import usable_cores
 from trivia_render.errors import WorkflowServerError
 from trivia_render.models.fleet import WorkerState
+from trivia_render.models.gpu import Preflight
 from trivia_render.models.ports import Store
 from trivia_render.telemetry.endpoints import make_app, open_endpoints, url_of
 from trivia_render.telemetry.gpu_readings import GpuReader, load_nvml
 from trivia_render.telemetry.worker_metrics import WorkerMetrics
+from trivia_render.workpool.admission import Admission
+from trivia_render.workpool.background import background, clock
 from trivia_render.workpool.books import Books, HandBack, server_answers
 from trivia_render.workpool.cpu_meter import CpuMeter
 from trivia_render.workpool.draining import Drain
@@ -59,6 +62,8 @@ class Listen(NamedTuple):
     bind: str
     port: int
     host: str
+    #: Further names under which they answer.
+    names: tuple[str, ...] = ()
 
 
 #: How a start of the worker ended.
@@ -94,8 +99,12 @@ class Supervisor:
         environment: Mapping[str, str],
         listen: Listen,
         on_heartbeat: OnHeartbeat | None = None,
+        preflight: Callable[[], Preflight] | None = None,
     ) -> None:
-        """`scratch`: a folder of this process's own, for boards. `on_heartbeat`: see `WorkerBeat`."""
+        """`scratch`: a folder of this process's own, for boards. `on_heartbeat`: see `WorkerBeat`.
+
+        `preflight` must pass before work is taken; None: this machine needs no GPU.
+        """
         self._pool = facts.pool
         self._worker_id = facts.worker_id
         self._limit = limit
@@ -109,7 +118,8 @@ class Supervisor:
         # A plain flag: an event's lock may be held by the very thread that a signal interrupts.
         self._stopping = False
         self._reason = ""
-        self._ticked_at = _clock()
+        self._ticked_at = clock()
+        self._admission = Admission(preflight, worker_id=facts.worker_id)
         self._sampler = Sampler(
             gpus=GpuReader(load_nvml()),
             disk=scratch,
@@ -136,7 +146,7 @@ class Supervisor:
 
     def is_alive(self) -> bool:
         """Tell whether the main loop turns. Never waits."""
-        return _clock() - self._ticked_at < ALIVE_SECONDS
+        return clock() - self._ticked_at < ALIVE_SECONDS
 
     def run(self) -> None:
         """Run until `stop`. Raises BadInputError where the port of the endpoints cannot be had."""
@@ -146,14 +156,20 @@ class Supervisor:
             url = url_of(self._listen.bind, endpoints.port, host=self._listen.host)
             self._heartbeat.status_url = f"{url}/status"
             metrics = WorkerMetrics(self._heartbeat.record, self._heartbeat.counts)
-            self._ticked_at = _clock()
+            self._ticked_at = clock()
             endpoints.serve(
-                make_app(alive=self.is_alive, record=self._heartbeat.record, metrics=metrics.text)
+                make_app(
+                    alive=self.is_alive,
+                    record=self._heartbeat.record,
+                    metrics=metrics.text,
+                    refused=self._admission.unhealthy,
+                ),
+                names=(self._listen.host, *self._listen.names),
             )
             log.info("The worker's /healthz, /status and /metrics are at %s.", url)
             with self._heartbeat:
-                _background(self._sampler.run, ended)
-                _background(self._sampler.watch_gpus, ended)
+                background(self._sampler.run, ended)
+                background(self._sampler.watch_gpus, ended)
                 self._run()
         finally:
             ended.set()
@@ -187,34 +203,35 @@ class Supervisor:
         door.open()
         try:
             drained = self._is_drained_at_first()
-            start = _Start(
-                name,
-                ended,
-                threading.Event(),
-                HandBack(name, store=self._store, policy=self._policy),
-                None if drained else self._start_worker(name, board),
-            )
+            hand_back = HandBack(name, store=self._store, policy=self._policy)
+            start = _Start(name, ended, threading.Event(), hand_back, None)
+            if not drained:
+                self._admission.begin(self._heartbeat)
             # In threads of their own: neither a server nor a store that does not answer must keep this one
             # from anything.
-            _background(self._heartbeat.run, ended)
-            _background(self._heartbeat.tell_others, ended)
-            outcome = "drain" if start.worker is None else self._watch(start, start.worker)
+            background(self._heartbeat.run, ended)
+            background(self._heartbeat.tell_others, ended)
+            turn = partial(self._turn, start)
+            outcome = "drain" if drained else self._admission.wait(self._heartbeat, turn)
+            if outcome == "on":
+                start = start._replace(worker=self._start_worker(name, board))
+                outcome = self._watch(start)
             return self._drain(start) if outcome == "drain" else outcome
         finally:
             ended.set()
-            self._ticked_at = _clock()
-            _background(self._heartbeat.tell, ended=True).join(_LAST_WORD_SECONDS)
+            self._ticked_at = clock()
+            background(self._heartbeat.tell, ended=True).join(_LAST_WORD_SECONDS)
             door.close()
             shutil.rmtree(board, ignore_errors=True)
 
     def _is_drained_at_first(self) -> bool:
         """Ask the store, but not for long: a machine that came back under its name may still be drained."""
-        look = _background(self._heartbeat.look_for_drain)
+        look = background(self._heartbeat.look_for_drain)
         deadline = time.monotonic() + _FIRST_LOOK_SECONDS
         while look.is_alive() and time.monotonic() < deadline and not self._stopping:
-            self._ticked_at = _clock()
+            self._ticked_at = clock()
             look.join(_TICK_SECONDS)
-        self._ticked_at = _clock()
+        self._ticked_at = clock()
         if self._heartbeat.drain is None:
             return False
         # Before the first heartbeat, so that nobody takes this machine for one that serves.
@@ -237,11 +254,11 @@ class Supervisor:
         log.info("Worker %s serves the pool %s.", name, self._pool)
         return worker
 
-    def _watch(self, start: _Start, worker: subprocess.Popen[bytes]) -> Literal["stopped", "failed", "drain"]:
-        _background(self._keep_books, start)
+    def _watch(self, start: _Start) -> Literal["stopped", "failed", "drain"]:
+        background(self._keep_books, start)
         while (turn := self._turn(start)) == "on":
-            if worker.poll() is not None:
-                log.error("Worker %s ended by itself with exit code %d.", start.name, worker.returncode)
+            if start.worker is not None and (code := start.worker.poll()) is not None:
+                log.error("Worker %s ended by itself with exit code %d.", start.name, code)
                 # Prefect's worker gives up where its server is away for long: no job is to blame then.
                 self._hand_everything_back(
                     start, reason="The worker's process ended.", announced=not _server_answers_soon()
@@ -249,6 +266,11 @@ class Supervisor:
                 return "failed"
             if self._heartbeat.drain is not None:
                 return "drain"
+            fault = self._sampler.fault(start.name)
+            if fault is not None and self._admission.is_over(fault):
+                log.error("Worker %s gives up its runs: %s", start.name, fault.message)
+                self._hand_everything_back(start, reason=fault.reason(), announced=True)
+                return "failed"
         return turn
 
     def _drain(self, start: _Start) -> Outcome:
@@ -268,7 +290,7 @@ class Supervisor:
             self._heartbeat.say("draining", self._why_drained())
             start.worker.kill()
             start.worker.wait()
-            _background(drain.run, start.ended)
+            background(drain.run, start.ended)
         while (turn := self._turn(start)) == "on":
             wanted = self._heartbeat.drain is not None
             if wanted:
@@ -282,7 +304,7 @@ class Supervisor:
                 log.info("Worker %s is no longer drained.", start.name)
                 start.ended.set()
                 self._heartbeat.say("stopping", "It goes on under another name.")
-                _background(self._heartbeat.write).join(_LAST_WORD_SECONDS)
+                background(self._heartbeat.write).join(_LAST_WORD_SECONDS)
                 return "undrained"
         return turn
 
@@ -293,7 +315,7 @@ class Supervisor:
     def _turn(self, start: _Start) -> Literal["on", "stopped", "failed"]:
         """Wait a moment; see to it that the start ends where it was told to or cannot go on."""
         time.sleep(_TICK_SECONDS)
-        before, self._ticked_at = self._ticked_at, _clock()
+        before, self._ticked_at = self._ticked_at, clock()
         if self._stopping:
             log.info("Worker %s stops: %s", start.name, self._reason)
             self._hand_everything_back(start, reason=self._reason, announced=True)
@@ -312,7 +334,7 @@ class Supervisor:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._stopping:
             time.sleep(_TICK_SECONDS)
-            self._ticked_at = _clock()
+            self._ticked_at = clock()
 
     def _keep_books(self, start: _Start) -> None:
         books = Books(start.name, pool=self._pool)
@@ -334,7 +356,7 @@ class Supervisor:
         `announced`: nothing counts against their jobs.
         """
         begun = time.monotonic()
-        self._ticked_at = _clock()
+        self._ticked_at = clock()
         start.ended.set()
         # A run may have had several processes: what it started inherits its environment.
         runs = sorted({engine.flow_run_id for engine in kill_all(start.worker, start.name)})
@@ -343,9 +365,9 @@ class Supervisor:
         # Side by side: a store that does not answer must not keep the server from being told. Whatever is
         # not done in time is left behind with this process, and the reaper does it.
         steps = [
-            *([_background(self._heartbeat.write)] if announced else []),
-            _background(self._hand_back_rest, start, frozenset(runs), reason=reason, counted=not announced),
-            *(_background(self._hand_back, start, run, reason=reason, counted=not announced) for run in runs),
+            *([background(self._heartbeat.write)] if announced else []),
+            background(self._hand_back_rest, start, frozenset(runs), reason=reason, counted=not announced),
+            *(background(self._hand_back, start, run, reason=reason, counted=not announced) for run in runs),
         ]
         for step in steps:
             step.join(max(0.0, HAND_BACK_SECONDS - (time.monotonic() - begun)))
@@ -370,18 +392,5 @@ class Supervisor:
 
 def _server_answers_soon() -> bool:
     answers: list[bool] = []
-    _background(lambda: answers.append(server_answers())).join(_SERVER_SECONDS)
+    background(lambda: answers.append(server_answers())).join(_SERVER_SECONDS)
     return answers == [True]
-
-
-def _background(work: Callable[..., None], *arguments: object, **options: object) -> threading.Thread:
-    """Start a thread that does not keep this process from ending."""
-    thread = threading.Thread(target=work, args=arguments, kwargs=options, daemon=True)
-    thread.start()
-    return thread
-
-
-def _clock() -> float:
-    """Seconds that go on while the machine sleeps."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)

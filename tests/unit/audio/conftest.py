@@ -43,7 +43,7 @@ def meter_file() -> Callable[[Path], EbuReading]:
     """Measure a file by FFmpeg's EBU R 128 filter, with true peaks."""
 
     def measure(path: Path) -> EbuReading:
-        report = _ffmpeg("-i", str(path), "-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-")
+        report = _ffmpeg("-i", str(path), "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-")
         lufs = float(re.findall(r"I:\s+(\S+) LUFS", report)[-1])
         peak = float(re.findall(r"Peak:\s+(\S+) dBFS", report)[-1])
         return EbuReading(lufs if lufs > -70 else None, peak)

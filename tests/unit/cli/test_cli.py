@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import resource
 import socket
@@ -10,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from trivia_render.cli.doctor import examine
+from tests.command import trivia
+from trivia_render.cli.doctor import _gpus, examine
 from trivia_render.cli.inputs import job_id_for
 from trivia_render.cli.render import RenderRequest, run_render
 from trivia_render.errors import BadInputError
@@ -23,14 +23,6 @@ VALID: dict[str, Any] = {
         {"question": "Which?", "answer_a": "This", "answer_b": "That", "correct_answer": "This"},
     ],
 }
-
-
-def trivia(*args: str, stdin: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trivia_render", *args],
-        input=stdin, capture_output=True, text=True, cwd=cwd, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "NO_COLOR": "1"},
-    )  # fmt: skip
 
 
 def cpu_seconds(*argv: str) -> float:
@@ -187,6 +179,22 @@ def test_doctor_fails_where_the_forced_ffmpeg_is_missing(
     run = trivia("doctor", cwd=tmp_path)
     assert run.returncode == 1
     assert "TRIVIA_FFMPEG" in run.stdout
+
+
+def test_doctor_fails_where_a_gpu_is_paid_for_and_does_not_encode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRIVIA_GPU_TYPE", "nvidia-tesla-t4")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    settings = load_settings()
+    found = {finding.subject: finding for finding in _gpus(settings)}
+    encoder = found["encoder h264_nvenc"]
+    assert encoder.state == "fail"
+    assert encoder.found.startswith("gpu_missing: ")
+    assert "driver" in encoder.remedy or "CUDA_VISIBLE_DEVICES" in encoder.remedy
+    monkeypatch.delenv("TRIVIA_GPU_TYPE")
+    note = next(_gpus(load_settings()))
+    assert (note.state, note.remedy) == ("note", f"libx264 is used. For NVENC: {encoder.remedy}")
 
 
 def test_a_variable_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

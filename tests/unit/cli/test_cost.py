@@ -1,9 +1,7 @@
 """`trivia cost`, and the quote and the budget of `trivia batch`."""
 
 import json
-import os
 import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.command import trivia
 from trivia_render.cli.cost import CostRequest, period
 from trivia_render.cli.quoting import quote_batch
 from trivia_render.errors import BadInputError, StoreUnavailableError
@@ -31,14 +30,6 @@ CONFIG: dict[str, Any] = {
     "tts_voice": "en-US-Neural2-F",
     "questions": [{"question": "Is it?", "answer_a": "Yes", "answer_b": "No", "correct_answer": "Yes"}],
 }
-
-
-def trivia(*args: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trivia_render", *args],
-        capture_output=True, text=True, cwd=cwd, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "NO_COLOR": "1", **environment},
-    )  # fmt: skip
 
 
 def tally(**fields: Any) -> Tally:

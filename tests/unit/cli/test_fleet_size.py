@@ -173,6 +173,7 @@ def test_the_status_tells_the_decision_and_each_worker(store: LocalStore) -> Non
     put_worker(store, "gpu-1", runs=1, jobs=(job,), cpu_percent=71.2)
     put_worker(store, "gpu-2")
     put_worker(store, "gpu-3", state="drained")
+    put_worker(store, "gpu-4", state="refused", reason="gpu_lost: The GPU is lost.")
     trivia("drain", "gpu-2")
     lines = trivia("status").splitlines()
     assert lines[0].startswith("340 jobs wait, 2 are at work (as of ")
@@ -181,6 +182,7 @@ def test_the_status_tells_the_decision_and_each_worker(store: LocalStore) -> Non
         "gpu-1  gpu-t4  busy  71 %  quiz/rome 4/12 clips",
         "gpu-2  gpu-t4  idle, to be drained (operator)",
         "gpu-3  gpu-t4  drained",
+        "gpu-4  gpu-t4  refused: gpu_lost: The GPU is lost.",
     ]
 
 

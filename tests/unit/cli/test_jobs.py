@@ -1,9 +1,6 @@
 """What `trivia status` and `trivia jobs` show."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.command import trivia
 from trivia_render.cli.jobs import lines_of, list_jobs
 from trivia_render.models.results import JobStatus
 from trivia_render.storage.keys import status_key
@@ -140,14 +138,6 @@ def test_what_is_no_job_or_cannot_be_read_holds_up_no_list(store: LocalStore) ->
     store.write(status_key("quiz", "newer"), b'{"state": "exploded"}', content_type="application/json")
     assert ids(store) == ["quiz/j"]
     assert ids(store, channel="quiz") == ["quiz/j"]
-
-
-def trivia(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trivia_render", *args],
-        capture_output=True, text=True, cwd=cwd, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "NO_COLOR": "1"},
-    )  # fmt: skip
 
 
 def test_the_status_of_a_failed_job_exits_with_1_and_an_unknown_one_with_2(

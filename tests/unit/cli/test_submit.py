@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.command import trivia
 from tests.ports import free_port
 from trivia_render.cli.submit import shards
 from trivia_render.models.config import Priority
@@ -71,14 +72,6 @@ def test_every_job_is_in_one_shard_and_no_shard_is_too_large_or_needlessly_small
     for priority in set(priorities):
         sizes = [len(shard) for its, shard in found if its == priority]
         assert all(each == size for each in sizes[:-1])
-
-
-def trivia(*args: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trivia_render", *args],
-        capture_output=True, text=True, cwd=cwd, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "NO_COLOR": "1", **environment},
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def busy_in(snapshot: FleetSnapshot) -> set[str]:
     return {machine.name for machine in snapshot.machines if machine.state == "busy"}
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(SNAPSHOTS, POLICIES)
 def test_whatever_is_seen_a_decision_keeps_within_the_bounds_and_away_from_busy_machines(
     snapshot: FleetSnapshot, policy: ScalingPolicy
@@ -110,7 +110,7 @@ def test_whatever_is_seen_a_decision_keeps_within_the_bounds_and_away_from_busy_
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(
     SNAPSHOTS, POLICIES, st.integers(0, 10) | st.integers(0, 3000), st.integers(0, 10) | st.integers(0, 3000)
 )
@@ -123,7 +123,7 @@ def test_more_waiting_jobs_never_make_a_smaller_fleet_nor_remove_more(
     assert set(many.remove) <= set(few.remove)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(SNAPSHOTS, POLICIES)
 def test_longer_idle_machines_go_first(snapshot: FleetSnapshot, policy: ScalingPolicy) -> None:
     decision = decide(snapshot, policy)
@@ -146,7 +146,7 @@ def test_longer_idle_machines_go_first(snapshot: FleetSnapshot, policy: ScalingP
     assert not since or not stays or max(since) <= min(stays)
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(SNAPSHOTS, POLICIES)
 def test_the_order_in_which_the_group_lists_its_machines_plays_no_part_in_the_size(
     snapshot: FleetSnapshot, policy: ScalingPolicy
@@ -156,7 +156,7 @@ def test_the_order_in_which_the_group_lists_its_machines_plays_no_part_in_the_si
     assert (one.target_machines, one.trigger) == (other.target_machines, other.trigger)
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(SNAPSHOTS, POLICIES, st.integers(0, 40))
 def test_a_size_set_by_hand_is_reached_whatever_the_rules_say(
     snapshot: FleetSnapshot, policy: ScalingPolicy, machines: int

@@ -10,6 +10,7 @@ from trivia_render.fleet.observation import Patience, group_of_workers, is_stock
 from trivia_render.models.fleet import DrainRequest, GpuReading, Machine, WorkerRecord
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REFUSAL = {"code": "gpu_lost", "message": "It is lost.", "evidence": "", "remedy": "Replace it."}
 PATIENCE = Patience(lost_seconds=35, boot_seconds=600)
 
 
@@ -171,3 +172,20 @@ def test_where_nothing_drives_the_size_the_workers_that_serve_are_the_group() ->
     gone = worker(name="m-2-x", worker_id="m-2", updated_at=ago(40))
     group = group_of_workers([worker(), gone], at=NOON, patience=PATIENCE)
     assert group == GroupState(1, (Instance("m-1", "running", ago(3600)),))
+
+
+def test_a_machine_whose_worker_is_refused_does_not_serve_and_fails_in_time() -> None:
+    refused = worker(state="refused", refusal=REFUSAL)
+    found = machine(refused, before=Machine(name="m-1", state="busy"))
+    assert (found.state, found.idle_since, found.worker) == ("starting", NOON, None)
+    assert found.utilisation_percent is None
+    waiting = found.model_copy(update={"idle_since": ago(601)})
+    assert machine(refused, before=waiting).state == "failing"
+    assert machine(refused, before=waiting.model_copy(update={"idle_since": ago(599)})).state == "starting"
+
+
+def test_one_that_is_refused_from_its_start_is_as_old_as_that() -> None:
+    refused = worker(state="refused", refusal=REFUSAL)
+    waiting = Machine(name="m-1", state="starting", idle_since=ago(601))
+    found = machine(refused, instance=Instance("m-1", "running", ago(601)), before=waiting)
+    assert found.state == "failing"

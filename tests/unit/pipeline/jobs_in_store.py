@@ -1,5 +1,6 @@
 """Jobs as a store holds them, put there without rendering any."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,16 @@ CONFIG: dict[str, Any] = {
     "formats": ["1:1"],
     "narration": {"provider": "none"},
     "soundtrack": {"source": "none"},
-    "timing": {"intro_seconds": 1, "countdown_seconds": 3, "reveal_seconds": 1, "outro_seconds": 1},
+    # The shortest clips there can be, and the quickest to encode.
+    "theme": "paper",
+    "tts_speed": 4.0,
+    "timing": {
+        "intro_seconds": 1,
+        "countdown_seconds": 3,
+        "reveal_seconds": 1,
+        "outro_seconds": 1,
+        "gap_seconds": 0,
+    },
     "questions": [{"question": "Is it?", "answer_a": "Yes", "answer_b": "No", "correct_answer": "Yes"}],
 }
 
@@ -66,6 +76,12 @@ def ports_in(folder: Path, *, now: Callable[[], datetime] | None = None) -> Port
     settings = load_settings().model_copy(update={"data_folder": folder / "store", "encoder": "libx264"})
     ports = make_ports(settings, asset_root=folder)
     return ports if now is None else replace(ports, now=now)
+
+
+def with_clips(folder: Path, rendered: Path) -> Path:
+    """Make a store's folder that holds the clips of another, as after a run that ended behind them."""
+    shutil.copytree(rendered / "clips", folder / "clips")
+    return folder
 
 
 def put_status(store: Store, **fields: Any) -> JobStatus:

@@ -15,6 +15,7 @@ from trivia_render.pipeline.progress import (
     JobEnded,
     JobFound,
     JobStarted,
+    MachineFaulted,
     StageStarted,
 )
 from trivia_render.telemetry.log_context import log_context
@@ -163,3 +164,19 @@ def test_an_entry_is_removed_with_what_was_half_written(tmp_path: Path) -> None:
     remove_entry(tmp_path, pid)
     remove_entry(tmp_path, pid)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_the_machine_stands_there_until_the_process_goes(
+    tmp_path: Path, report: BoardReport
+) -> None:
+    begin(report)
+    report(MachineFaulted("gpu_lost", "It is \udcff lost.", "  its words", "Replace it."))
+    begin(report, job_id="j-2")
+    fault = read_board(tmp_path)[PID].fault
+    assert fault is not None
+    assert (fault.code, fault.message, fault.evidence, fault.remedy) == (
+        "gpu_lost",
+        "It is ? lost.",
+        "  its words",
+        "Replace it.",
+    )

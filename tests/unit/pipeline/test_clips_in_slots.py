@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.pipeline.jobs_in_store import CONFIG
 from trivia_render.encode.slots import EncodingSlots
 from trivia_render.errors import SpeechError
 from trivia_render.models.plan import VoiceSpec
@@ -23,16 +24,6 @@ from trivia_render.settings import load_settings
 from trivia_render.speech.silent import SilentVoice
 from trivia_render.telemetry.log_context import context_fields, log_context
 from trivia_render.wiring import make_ports
-
-CONFIG: dict[str, Any] = {
-    "channel": "quiz",
-    "total_questions": 1,
-    "formats": ["1:1"],
-    "narration": {"provider": "none"},
-    "soundtrack": {"source": "none"},
-    "timing": {"intro_seconds": 1, "countdown_seconds": 3, "reveal_seconds": 1, "outro_seconds": 1},
-    "questions": [{"question": "Is it?", "answer_a": "Yes", "answer_b": "No", "correct_answer": "Yes"}],
-}
 
 
 class FailsOnTheSecond(SilentVoice):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.speech_stand_in import speech_stand_in
-from tests.unit.pipeline.jobs_in_store import CHANNEL, CONFIG, JOB, Interrupted, some_video
+from tests.unit.pipeline.jobs_in_store import CHANNEL, CONFIG, JOB, Interrupted, some_video, with_clips
 from trivia_render.errors import AssetInvalidError, ConfigInvalidError, EncodeError, StoreUnavailableError
 from trivia_render.fleet.prices import Rates, rates_for, read_prices
 from trivia_render.models.batch import read_batch
@@ -155,8 +155,10 @@ def test_a_manifest_of_before_there_were_costs_can_still_be_read(done: tuple[Job
     assert Manifest.model_validate_json(json.dumps(old)).cost is None
 
 
-def test_a_machine_of_unknown_price_costs_nothing_known_and_the_manifest_says_so(tmp_path: Path) -> None:
-    job = Job(tmp_path / "store", usd_per_hour=None)
+def test_a_machine_of_unknown_price_costs_nothing_known_and_the_manifest_says_so(
+    rendered: Path, tmp_path: Path
+) -> None:
+    job = Job(with_clips(tmp_path / "store", rendered), usd_per_hour=None)
     manifest = job.run().manifest
     assert manifest.cost is not None
     assert (manifest.cost_usd, manifest.stage_cost_usd, manifest.cost.machine_usd) == (None, None, None)
@@ -221,8 +223,10 @@ def test_what_ends_a_run_decides_whether_its_job_has_failed(
     )  # fmt: skip
 
 
-def test_a_run_that_has_committed_counts_as_completed_whatever_happens_then(tmp_path: Path) -> None:
-    job = Job(tmp_path / "store")
+def test_a_run_that_has_committed_counts_as_completed_whatever_happens_then(
+    rendered: Path, tmp_path: Path
+) -> None:
+    job = Job(with_clips(tmp_path / "store", rendered))
     store = Interrupted(tmp_path / "store")
 
     def fail() -> None:

@@ -10,6 +10,7 @@ from tests.fleet_day import POOL, page, seed_day, worker
 from trivia_render.errors import StoreUnavailableError, WorkflowServerError
 from trivia_render.models.fleet import Override, PastDecision, QueueCounts, WorkerRecord
 from trivia_render.models.fleet_view import FleetCounts, FleetView, SourceView
+from trivia_render.models.gpu import Refusal
 from trivia_render.pipeline.fleet_reading import StoreReader, StoreReading
 from trivia_render.pipeline.fleet_records import write_model
 from trivia_render.pipeline.fleet_view import MOST_POINTS, QueueReading, changes, make_view, thinned
@@ -58,6 +59,13 @@ def test_a_worker_is_lost_once_it_was_silent_for_too_long() -> None:
 def test_a_worker_that_said_it_stops_is_gone_and_not_lost() -> None:
     assert [w.state for w in view(reading(workers=(heard(20, state="stopping"),))).workers] == ["stopping"]
     assert view(reading(workers=(heard(60, state="stopping"),))).workers == ()
+
+
+def test_a_worker_that_is_refused_says_why_while_it_is_heard() -> None:
+    lost = Refusal(code="gpu_lost", message="It is lost.", evidence="", remedy="Replace it.")
+    for age, shown in ((5, ("refused", "gpu_lost")), (60, ("lost", None))):
+        (found,) = view(reading(workers=(heard(age, state="refused", refusal=lost),))).workers
+        assert (found.state, found.refused_code) == shown
 
 
 def test_of_several_starts_of_a_machines_worker_the_newest_counts() -> None:

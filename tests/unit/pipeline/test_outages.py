@@ -20,8 +20,10 @@ from trivia_render.errors import (
     CrashLimitError,
     DiskFullError,
     EncoderUnavailableError,
+    GpuLostError,
     JobCancelledError,
     JobGivenBackError,
+    NvencSessionsExhaustedError,
     SpeechUnavailableError,
     StoreUnavailableError,
     TriviaRenderError,
@@ -31,6 +33,7 @@ from trivia_render.pipeline.claim import open_job
 from trivia_render.pipeline.handover import give_back
 from trivia_render.pipeline.lease import LIFETIME
 from trivia_render.pipeline.ports import Ports
+from trivia_render.pipeline.progress import Event, MachineFaulted
 from trivia_render.storage.keys import lease_key, status_key, video_key
 from trivia_render.storage.local import LocalStore
 
@@ -72,6 +75,8 @@ OUTAGES = [StoreUnavailableError("503", remedy="Wait."), SpeechUnavailableError(
 MACHINE = [
     DiskFullError("full", remedy="Free some."),
     EncoderUnavailableError("no GPU", remedy="Mend it."),
+    GpuLostError("lost", evidence="  its words", remedy="Replace it."),
+    NvencSessionsExhaustedError("full", remedy="Wait."),
 ]
 
 
@@ -84,6 +89,20 @@ def test_in_a_fleet_the_job_waits_for_a_later_run(ports: Ports, error: TriviaRen
     # It is free at once.
     with open_job(ports, channel=CHANNEL, job_id=JOB, pool_start="run-1:1") as again:
         assert again.attempt == 2
+
+
+@pytest.mark.parametrize("error", [*OUTAGES, *MACHINE], ids=lambda error: error.code)
+@pytest.mark.parametrize("pool_start", ["run-1:1", None])
+def test_a_worker_is_told_of_a_fault_of_its_machine_and_of_nothing_else(
+    ports: Ports, error: TriviaRenderError, pool_start: str | None
+) -> None:
+    told: list[Event] = []
+    with pytest.raises(TriviaRenderError):
+        fail_with(replace(ports, report=told.append), error, pool_start=pool_start)
+    faults = [event for event in told if isinstance(event, MachineFaulted)]
+    of_machine = error in MACHINE and pool_start is not None
+    wanted = MachineFaulted(error.code, error.message, error.evidence, error.remedy)
+    assert faults == ([wanted] if of_machine else [])
 
 
 @pytest.mark.parametrize("error", [*OUTAGES, *MACHINE], ids=lambda error: error.code)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.unit.pipeline import jobs_in_store
+from tests.unit.pipeline.jobs_in_store import with_clips
 from trivia_render.encode.clip import encode_clip
 from trivia_render.errors import (
     AssetInvalidError,
@@ -34,16 +36,7 @@ from trivia_render.settings import load_settings
 from trivia_render.storage.keys import video_key
 from trivia_render.wiring import make_ports
 
-CONFIG: dict[str, Any] = {
-    "channel": "quiz",
-    "total_questions": 1,
-    "formats": ["1:1"],
-    "narration": {"provider": "none"},
-    "soundtrack": {"source": "none"},
-    "timing": {"intro_seconds": 1, "countdown_seconds": 3, "reveal_seconds": 1, "outro_seconds": 1},
-    "questions": [{"question": "Is it?", "answer_a": "Yes", "answer_b": "No", "correct_answer": "Yes"}],
-    "metadata": {"campaign": "{x}"},
-}
+CONFIG: dict[str, Any] = {**jobs_in_store.CONFIG, "metadata": {"campaign": "{x}"}}
 
 
 class Job:
@@ -74,6 +67,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Outcome]:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Job:
     return Job(tmp_path / "store")
+
+
+@pytest.fixture
+def with_its_clips(rendered: Path, tmp_path: Path) -> Job:
+    """A fresh job whose clips lie in the store, for what comes after them."""
+    return Job(with_clips(tmp_path / "store", rendered))
 
 
 def test_a_finished_job_is_completed_and_every_file_is_as_recorded(done: tuple[Job, Outcome]) -> None:
@@ -167,8 +166,8 @@ def test_a_clip_of_other_stream_parameters_is_rendered_again_and_never_joined(
     assert (again.manifest.clips_rendered, again.manifest.clips_reused) == (1, 2)
 
 
-def test_a_late_run_cannot_publish_and_its_own_files_go(fresh: Job) -> None:
-    late = fresh.ports
+def test_a_late_run_cannot_publish_and_its_own_files_go(with_its_clips: Job) -> None:
+    late = with_its_clips.ports
     with pytest.raises(LeaseLostError), open_job(late, channel="quiz", job_id="j", config=CONFIG) as slow:  # noqa: PT012
         # The lease runs out on another machine's clock, which takes the job and publishes it.
         other = replace(late, host="elsewhere", now=lambda: late.now() + timedelta(minutes=5))
@@ -197,7 +196,7 @@ def test_a_job_that_another_run_holds_is_refused(fresh: Job) -> None:
     [
         ({"tts_speed": 9}, ConfigInvalidError, "config_invalid"),
         ({"channel": "other"}, BadInputError, "bad_input"),
-        ({"title": "endless " * 24}, TextDoesNotFitError, "text_does_not_fit"),
+        ({"title": "endless " * 24, "theme": "aurora"}, TextDoesNotFitError, "text_does_not_fit"),
         ({"theme": {"name": "aurora", "logo": "absent.png"}}, AssetInvalidError, "asset_invalid"),
         ({"theme": {"name": "aurora", "logo": "../../etc/passwd"}}, AssetInvalidError, "asset_invalid"),
     ],
@@ -237,14 +236,16 @@ def test_images_are_taken_into_the_store_by_content_and_shape_the_clip(fresh: Jo
     assert len(list(fresh.ports.store.list("assets/"))) == 2
 
 
-def test_a_job_whose_metadata_is_gone_takes_the_next_attempt_and_overwrites_nothing(fresh: Job) -> None:
-    first = fresh.run().manifest
+def test_a_job_whose_metadata_is_gone_takes_the_next_attempt_and_overwrites_nothing(
+    with_its_clips: Job,
+) -> None:
+    first = with_its_clips.run().manifest
     for name in ("status", "lease", "config"):
-        fresh.ports.store.delete(f"jobs/quiz/j/{name}.json")
-    again = fresh.run(title="Another").manifest
+        with_its_clips.ports.store.delete(f"jobs/quiz/j/{name}.json")
+    again = with_its_clips.run(title="Another").manifest
     assert again.attempt == first.attempt + 1
     for manifest in (first, again):
-        assert all(fresh.ports.store.stat(ref.key) for ref in artefacts(manifest.videos[0]))
+        assert all(with_its_clips.ports.store.stat(ref.key) for ref in artefacts(manifest.videos[0]))
 
 
 def test_a_run_that_takes_over_from_a_dead_one_counts_its_crash(fresh: Job) -> None:
@@ -265,15 +266,17 @@ def test_metadata_that_cannot_be_read_holds_no_job_back(fresh: Job, name: str) -
         assert job.attempt == 1
 
 
-def test_a_run_that_fails_after_its_first_video_leaves_no_files_of_it(fresh: Job) -> None:
+def test_a_run_that_fails_after_its_first_video_leaves_no_files_of_it(with_its_clips: Job) -> None:
     with (  # noqa: PT012 - what is raised is ours
         pytest.raises(ZeroDivisionError),
-        open_job(fresh.ports, channel="quiz", job_id="j", config=CONFIG) as job,
+        open_job(with_its_clips.ports, channel="quiz", job_id="j", config=CONFIG) as job,
     ):
-        job.assemble(job.plan.videos[0], [render_clip(fresh.ports, s) for s in job.plan.videos[0].clips])
-        assert list(fresh.ports.store.list("videos/quiz/j/"))
+        job.assemble(
+            job.plan.videos[0], [render_clip(with_its_clips.ports, s) for s in job.plan.videos[0].clips]
+        )
+        assert list(with_its_clips.ports.store.list("videos/quiz/j/"))
         raise ZeroDivisionError
-    assert list(fresh.ports.store.list("videos/quiz/j/")) == []
+    assert list(with_its_clips.ports.store.list("videos/quiz/j/")) == []
 
 
 def test_a_finished_job_stays_completed_while_it_is_looked_at_again(done: tuple[Job, Outcome]) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,8 +36,8 @@ from trivia_render.errors import (
 from trivia_render.models.parse import parse_job_config
 from trivia_render.pipeline.handover import give_back
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.submission import Submission, note_run, retry_job, submit_job
-from trivia_render.storage.keys import asset_key, config_key, status_key
+from trivia_render.pipeline.submission import Submission, note_run, resubmit_job, retry_job, submit_job
+from trivia_render.storage.keys import asset_key, config_key, lease_key, status_key
 from trivia_render.storage.local import LocalStore
 
 
@@ -95,7 +96,7 @@ def test_the_same_again_is_the_same_run_and_writes_nothing(ports: Ports, clock: 
 
 def test_a_config_that_means_the_same_is_the_same(ports: Ports) -> None:
     first = submit(ports)
-    spelled_out = {"priority": "default", **dict(reversed(list(CONFIG.items()))), "tts_speed": 1}
+    spelled_out = {"priority": "default", **dict(reversed(list(CONFIG.items()))), "tts_speed": 4}
     assert submit(ports, spelled_out).run_key == first.run_key
 
 
@@ -360,6 +361,53 @@ def test_submitting_a_failed_job_again_does_not_retry_it(ports: Ports) -> None:
     end(ports, "failed")
     again = submit(ports)
     assert (again.status.state, again.run_key) == ("failed", first.run_key)
+
+
+# Jobs that have lost their run
+
+
+@pytest.mark.parametrize("state", ["pending", "running"])
+def test_a_job_whose_run_is_gone_waits_again_as_another_run(
+    ports: Ports, state: Literal["pending", "running"]
+) -> None:
+    first = submit(ports, priority="high")
+    kept = first.status.model_dump(exclude={"state"})
+    put_status(ports.store, **kept | {"flow_run_id": "gone", "attempt": 3, "crashes": 1}, state=state)
+    again = resubmit_job(ports, seen=status_in(ports.store))
+    assert again is not None
+    assert again.run_key != first.run_key
+    status = status_in(ports.store)
+    assert status == again.status
+    assert (status.state, status.attempt, status.retry, status.crashes) == ("pending", 4, 1, 0)
+    assert (status.flow_run_id, status.priority) == (None, "high")
+
+
+def test_a_job_that_a_live_run_holds_or_that_has_gone_on_is_left_alone(ports: Ports) -> None:
+    first = submit(ports)
+    seen = status_in(ports.store)
+    put_lease(ports.store, flow_run_id="run-1", expires_at=ports.now() + timedelta(seconds=60))
+    before = snapshot(ports.store)
+    assert resubmit_job(ports, seen=seen) is None
+    assert snapshot(ports.store) == before
+    ports.store.delete(lease_key(CHANNEL, JOB))
+    put_status(ports.store, **first.status.model_dump(exclude={"state"}), state="running")
+    before = snapshot(ports.store)
+    assert resubmit_job(ports, seen=seen) is None
+    assert snapshot(ports.store) == before
+
+
+@pytest.mark.parametrize("state", ["failed", "completed"])
+def test_an_ended_job_has_no_run_to_lose(ports: Ports, state: Literal["failed", "completed"]) -> None:
+    submit(ports)
+    end(ports, state)
+    assert resubmit_job(ports, seen=status_in(ports.store)) is None
+
+
+def test_a_lost_job_whose_config_is_deleted_is_named(ports: Ports) -> None:
+    submit(ports)
+    ports.store.delete(config_key(CHANNEL, JOB))
+    with pytest.raises(JobUnknownError):
+        resubmit_job(ports, seen=status_in(ports.store))
 
 
 # At once

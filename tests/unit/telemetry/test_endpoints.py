@@ -54,6 +54,22 @@ def test_a_worker_whose_loop_turns_is_healthy(client: httpx.Client) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
+def test_a_machine_that_is_to_be_made_anew_is_not_and_says_why() -> None:
+    endpoints = open_endpoints("127.0.0.1", 0)
+    codes = ["gpu_lost", None]
+    app = make_app(
+        alive=lambda: True, record=lambda: RECORD, metrics=lambda: b"", refused=lambda: codes.pop(0)
+    )
+    endpoints.serve(app)
+    try:
+        url = f"{url_of('127.0.0.1', endpoints.port, host='elsewhere')}/healthz"
+        refused, well = (httpx.get(url, trust_env=False, timeout=10) for _ in range(2))
+    finally:
+        endpoints.close()
+    assert (refused.status_code, refused.json()) == (503, {"status": "refused", "code": "gpu_lost"})
+    assert well.status_code == 200
+
+
 def test_one_that_is_stuck_is_not() -> None:
     with served(alive=lambda: False) as client:
         answer = client.get("/healthz")

@@ -118,6 +118,32 @@ def test_every_state_has_a_sample_also_while_nothing_is_in_it(text: str, watch: 
     assert found["trivia_fleet_machines", "failing"] == 0
 
 
+def test_refused_workers_are_counted_by_why(watch: FleetWatch) -> None:
+    view = watch.view()
+    workers = [
+        worker.model_copy(update={"state": "refused", "refused_code": code})
+        for worker, code in zip(
+            view.workers, ["gpu_lost", "driver_too_old", "gpu_lost", "internal_error"], strict=False
+        )
+    ]
+    text = FleetMetrics(lambda: view.model_copy(update={"workers": tuple(workers)}), FleetCounts).text()
+    found = values(text.decode())
+    told = {
+        code: value
+        for (name, *labels), value in found.items()
+        if name == "trivia_workers_refused"
+        for code in labels
+    }
+    assert told == {
+        "gpu_missing": 0,
+        "gpu_lost": 2,
+        "driver_too_old": 1,
+        "nvenc_sessions_exhausted": 0,
+        "other": 1,
+    }
+    assert found["trivia_workers", "refused"] == 4
+
+
 def test_gauges_are_in_base_units(text: str, watch: FleetWatch) -> None:
     found = values(text)
     worker = watch.view().workers[0]

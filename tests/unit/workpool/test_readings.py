@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from trivia_render.models.fleet import GpuReading, JobProgress
+from trivia_render.models.gpu import Refusal
 from trivia_render.pipeline.board import BoardEntry
 from trivia_render.telemetry.gpu_readings import GpuReader, GpuReadings
 from trivia_render.workpool import readings
@@ -22,6 +23,9 @@ T4 = GpuReading(
     name="Tesla T4", memory_used_bytes=1, memory_total_bytes=2, utilisation_percent=3,
     encoder_utilisation_percent=4,
 )  # fmt: skip
+
+
+LOST = Refusal(code="gpu_lost", message="It is lost.", evidence="", remedy="Replace it.")
 
 
 class Gpus(GpuReader):
@@ -139,6 +143,49 @@ def test_a_complaint_of_the_gpus_is_logged_when_it_changes(
         gpus.says = GpuReadings(error=error)
         sampler.look_at_gpus()
     assert [record.getMessage() for record in caplog.records] == ["lost", "lost"]
+
+
+def test_what_a_run_found_broken_of_the_machine_is_told_until_the_next_start(
+    sampler: Sampler, board: Path, name: str
+) -> None:
+    assert sampler.fault(name) is None
+    put(board, BoardEntry(pid=1, fault=LOST))
+    sampler.look()
+    assert sampler.fault(name) == LOST, "also where its process has gone since"
+    sampler.look()
+    assert sampler.fault(name) == LOST
+    assert sampler.fault("another start") is None
+
+
+def test_a_fault_that_passes_by_itself_hides_none_that_lasts(
+    sampler: Sampler, board: Path, name: str
+) -> None:
+    put(board, BoardEntry(pid=1, fault=LOST))
+    put(board, BoardEntry(pid=2, fault=LOST.model_copy(update={"code": "nvenc_sessions_exhausted"})))
+    put(board, BoardEntry(pid=3, fault=LOST.model_copy(update={"code": "disk_full"})))
+    sampler.look()
+    assert sampler.fault(name) == LOST
+
+
+@pytest.mark.parametrize("words", ["GPU is lost", "Unknown Error"])
+def test_a_gpu_that_nvml_calls_lost_twice_is_a_fault_of_the_machine(
+    sampler: Sampler, gpus: Gpus, name: str, words: str
+) -> None:
+    gpus.says = GpuReadings(error=f"The GPUs could not be read: {words}")
+    sampler.look_at_gpus()
+    assert sampler.fault(name) is None, "once, it may have met a driver that is busy"
+    sampler.look_at_gpus()
+    found = sampler.fault(name)
+    assert found is not None
+    assert found.code == "gpu_lost"
+    assert words in found.message
+
+
+def test_nvml_that_does_not_say_what_is_wrong_is_no_fault(sampler: Sampler, gpus: Gpus, name: str) -> None:
+    gpus.says = GpuReadings(error="The GPUs could not be read: Timeout")
+    for _ in range(3):
+        sampler.look_at_gpus()
+    assert sampler.fault(name) is None
 
 
 def test_a_driver_that_hangs_keeps_nothing_else_from_being_read(

@@ -11,12 +11,15 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from trivia_render.models.fleet import DrainRequest, WorkerRecord
+from trivia_render.models.gpu import Preflight, Refusal
+from trivia_render.pipeline.board import BoardEntry
 from trivia_render.pipeline.fleet_records import ask_to_drain, take_drain_back
 from trivia_render.pipeline.workers import read_worker
 from trivia_render.storage.local import LocalStore
-from trivia_render.workpool import draining, readings, supervisor
+from trivia_render.workpool import admission, draining, readings, supervisor
 from trivia_render.workpool.books import Books
 from trivia_render.workpool.heartbeat import WorkerBeat, WorkerFacts
 from trivia_render.workpool.processes import WORKER_MARK
@@ -29,7 +32,9 @@ DRAIN = DrainRequest(worker_id="vm-1", by="operator", at=datetime(2026, 5, 1, tz
 class Machine:
     """A supervisor in a thread, and what it does."""
 
-    def __init__(self, folder: Path, store: LocalStore) -> None:
+    def __init__(
+        self, folder: Path, store: LocalStore, preflight: Callable[[], Preflight] | None = None
+    ) -> None:
         self.scratch = folder / "scratch"
         self.beats: list[WorkerBeat] = []
         self.store = store
@@ -44,6 +49,7 @@ class Machine:
             environment=os.environ,
             listen=Listen("127.0.0.1", 0, "elsewhere"),
             on_heartbeat=self.beats.append,
+            preflight=preflight,
         )
         self.thread = threading.Thread(target=self.main.run)
         self.thread.start()
@@ -97,8 +103,8 @@ def start(
     monkeypatch.setattr(Books, "runs", lambda _books, _states: [])
     machines: list[Machine] = []
 
-    def begin() -> Machine:
-        machines.append(Machine(tmp_path, store))
+    def begin(preflight: Callable[[], Preflight] | None = None) -> Machine:
+        machines.append(Machine(tmp_path, store, preflight))
         return machines[-1]
 
     yield begin
@@ -114,7 +120,7 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-Start = Callable[[], Machine]
+Start = Callable[..., Machine]
 
 
 def test_it_serves_until_it_is_told_to_stop_and_says_so_at_last(start: Start, store: LocalStore) -> None:
@@ -252,4 +258,190 @@ def test_a_start_without_room_for_its_board_is_tried_again(
     assert machine.health() == 200
     machine.scratch.unlink()
     until(lambda: machine.status().name != name)
+    until(lambda: len(machine.workers()) == 1)
+
+
+class Gpu:
+    """A preflight that finds what it is told to find."""
+
+    def __init__(self, code: str | None = None) -> None:
+        self.refusal = None if code is None else refusal(code)
+        self.looks = 0
+
+    def __call__(self) -> Preflight:
+        self.looks += 1
+        return Preflight(refusal=self.refusal)
+
+
+def refusal(code: str) -> Refusal:
+    return Refusal(code=code, message=f"It says {code}.", evidence="  its words", remedy="Replace it.")
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused machine looks again soon, and is unhealthy soon."""
+    monkeypatch.setattr(admission, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(admission, "UNHEALTHY_SECONDS", 0.3)
+
+
+def metric(machine: Machine, name: str, **labels: str) -> float:
+    url = machine.main._heartbeat.status_url
+    assert url is not None
+    text = httpx.get(url.replace("/status", "/metrics"), trust_env=False).text
+    return next(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if (sample.name, sample.labels) == (name, labels)
+    )
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_machine_whose_gpu_does_not_encode_takes_no_work_until_it_does(
+    start: Start, store: LocalStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "trivia_render.worker")
+    gpu = Gpu("driver_too_old")
+    machine = start(gpu)
+    until(lambda: machine.status().refusal)
+    name = machine.status().name
+    assert machine.status().state == "refused"
+    assert machine.status().refusal == gpu.refusal
+    assert machine.status().reason == "driver_too_old: It says driver_too_old."
+    assert metric(machine, "trivia_worker_refused", code="driver_too_old") == 1
+    assert metric(machine, "trivia_worker_refused", code="gpu_lost") == 0
+    assert metric(machine, "trivia_worker_state", state="refused") == 1
+    until(lambda: machine.health() == 503)
+    until(lambda: gpu.looks > 2)
+    assert machine.workers() == []
+    found = read_worker(store, name)
+    assert found is not None
+    assert (found[0].state, found[0].refusal) == ("refused", gpu.refusal)
+    # For alerts on logs: one line, however often it looks.
+    (line,) = [record for record in caplog.records if getattr(record, "event", None) == "worker_refused"]
+    assert (line.levelname, line.__dict__["error_code"], line.__dict__["worker_id"]) == (
+        "ERROR",
+        "driver_too_old",
+        "vm-1",
+    )
+    assert "its words" in line.getMessage()
+    gpu.refusal = None
+    until(lambda: machine.status().state == "ready")
+    until(lambda: len(machine.workers()) == 1)
+    assert (machine.health(), machine.status().name, machine.status().refusal) == (200, name, None)
+    assert metric(machine, "trivia_worker_refused", code="driver_too_old") == 0
+
+
+def test_a_machine_serves_once_the_preflight_has_passed_and_never_says_so_before(
+    start: Start, store: LocalStore
+) -> None:
+    passed = threading.Event()
+
+    def look() -> Preflight:
+        assert passed.wait(20)
+        return Preflight()
+
+    machine = start(look)
+    until(lambda: read_worker(store, machine.status().name) is not None)
+    time.sleep(0.2)
+    found = read_worker(store, machine.status().name)
+    assert found is not None
+    assert (found[0].state, found[0].refusal, machine.workers()) == ("refused", None, [])
+    assert machine.health() == 200
+    passed.set()
+    until(lambda: machine.status().state == "ready")
+    until(lambda: len(machine.workers()) == 1)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_preflight_that_hangs_makes_the_machine_unhealthy_and_can_be_stopped(start: Start) -> None:
+    ended = threading.Event()
+
+    def look() -> Preflight:
+        ended.wait(30)
+        return Preflight()
+
+    machine = start(look)
+    until(lambda: machine.health() == 503)
+    machine.stop()
+    ended.set()
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_preflight_that_breaks_refuses_and_is_made_again(start: Start) -> None:
+    def look() -> Preflight:
+        raise RuntimeError("a fault of ours")
+
+    machine = start(look)
+    until(lambda: machine.status().refusal)
+    found = machine.status().refusal
+    assert found is not None
+    assert found.code == "internal_error"
+    assert "a fault of ours" in found.message
+    assert metric(machine, "trivia_worker_refused", code="other") == 1
+
+
+@pytest.mark.parametrize("code", ["gpu_lost", "gpu_missing", "driver_too_old"])
+@pytest.mark.usefixtures("soon")
+def test_a_gpu_that_is_lost_at_work_gives_the_runs_back_and_is_refused(
+    start: Start, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    handed_back = []
+    monkeypatch.setattr(
+        supervisor.HandBack, "__call__", lambda _, run, *, reason, counted: handed_back.append((run, counted))
+    )
+    gpu = Gpu()
+    machine = start(gpu)
+    until(lambda: len(machine.workers()) == 1)
+    name = machine.status().name
+    gpu.refusal = refusal(code)
+    marks = {WORKER_MARK: name, "PREFECT__FLOW_RUN_ID": "run-1"}
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, **marks}) as run:
+        until(lambda: machine.status().runs == 1)
+        entry = BoardEntry(pid=run.pid, fault=gpu.refusal)
+        (machine.scratch / f"board-{name}" / f"{run.pid}.json").write_text(entry.model_dump_json())
+        assert run.wait(10) is not None
+    until(lambda: machine.status().refusal)
+    assert handed_back == [("run-1", False)]
+    assert (machine.status().state, machine.workers()) == ("refused", [])
+    assert machine.status().name != name
+    gpu.refusal = None
+    until(lambda: len(machine.workers()) == 1)
+
+
+@pytest.mark.parametrize("code", ["nvenc_sessions_exhausted", "disk_full"])
+def test_a_passing_fault_of_a_run_leaves_the_worker_at_work(start: Start, code: str) -> None:
+    machine = start(Gpu())
+    until(lambda: len(machine.workers()) == 1)
+    name = machine.status().name
+    board = machine.scratch / f"board-{name}"
+    (board / "1.json").write_text(BoardEntry(pid=1, fault=refusal(code)).model_dump_json())
+    # Read, and its process is not there.
+    until(lambda: not (board / "1.json").exists())
+    time.sleep(0.2)
+    assert (machine.status().state, machine.status().name) == ("ready", name)
+
+
+def test_a_machine_that_needs_no_gpu_ignores_what_nvml_says_of_one(start: Start) -> None:
+    machine = start()
+    until(lambda: len(machine.workers()) == 1)
+    name = machine.status().name
+    machine.main._sampler._fault = (name, refusal("gpu_lost"))
+    time.sleep(0.2)
+    assert (machine.status().state, machine.status().name) == ("ready", name)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_refused_machine_is_drained_at_once_and_looked_at_when_that_is_taken_back(
+    start: Start, store: LocalStore
+) -> None:
+    gpu = Gpu("gpu_missing")
+    machine = start(gpu)
+    until(lambda: machine.status().refusal)
+    ask_to_drain(store, DRAIN)
+    until(lambda: machine.status().state == "drained")
+    assert machine.status().refusal is None
+    gpu.refusal = None
+    take_drain_back(store, "vm-1")
+    until(lambda: machine.status().state == "ready")
     until(lambda: len(machine.workers()) == 1)

@@ -58,6 +58,7 @@ const SIGNS = {
 };
 SIGNS.drained = SIGNS.draining;
 SIGNS.leaving = SIGNS.stopping;
+SIGNS.refused = SIGNS.failing;
 SIGNS.error = SIGNS.lost;
 SIGNS.warn = SIGNS.failing;
 SIGNS.bad = SIGNS.failing;

@@ -71,7 +71,7 @@ function makeNotice() {
 
 const STATE_WORDS = {
   rendering: "Rendering", idle: "Idle", draining: "Draining", drained: "Drained", stopping: "Stopping",
-  lost: "Lost", starting: "Starting", failing: "Failing", leaving: "Leaving",
+  refused: "Refused", lost: "Lost", starting: "Starting", failing: "Failing", leaving: "Leaving",
 };
 
 /** Workers, and the machines that have none, by name. */

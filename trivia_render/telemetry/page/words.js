@@ -52,7 +52,7 @@ export function dollars(usd) {
 
 /** Machines as the page counts them: of the group, or, where nobody drives one, the live workers. */
 export function machineCounts(view) {
-  const live = view.workers.filter((worker) => worker.state !== "lost");
+  const live = view.workers.filter((worker) => worker.state !== "lost" && worker.state !== "refused");
   const rendering = live.filter((worker) => worker.jobs.length > 0 || worker.runs > 0).length;
   const states = view.machines_by_state;
   const group = Object.entries(states).reduce((sum, [state, machines]) => sum + (state === "leaving" ? 0 : machines), 0);
@@ -110,6 +110,11 @@ export function notices(view, now) {
   if (failing.length) add("failing", "bad", `${count(failing.length, "machine")} ${failing.length === 1 ? "does" : "do"} not serve: ${failing.join(", ")}.`);
   const lost = view.workers.filter((worker) => worker.state === "lost");
   if (lost.length) add("lost", "bad", `${count(lost.length, "worker")} ${lost.length === 1 ? "is" : "are"} lost: ${lost.map((worker) => worker.id).join(", ")}.`);
+  const refused = view.workers.filter((worker) => worker.state === "refused" && worker.refused_code !== null);
+  if (refused.length) {
+    const names = refused.map((worker) => `${worker.id} (${worker.refused_code})`).join(", ");
+    add("refused", "bad", `${count(refused.length, "machine")} cannot encode on ${refused.length === 1 ? "its GPU and takes" : "their GPUs and take"} no work: ${names}.`, refused[0].reason);
+  }
   if (decision && store.up && now - Date.parse(decision.at) > 5 * 60e3) {
     add("silent", "warn", `The autoscaler has not decided anything since ${time(decision.at)}.`);
   }

@@ -1,0 +1,1 @@
+"""Images from servers: which hosts and addresses are asked, and what is taken from them."""

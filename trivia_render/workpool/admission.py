@@ -1,0 +1,123 @@
+"""Whether a machine may take work: one with a GPU only after its preflight, and no longer once that is lost.
+
+A machine that is refused stays up, says why, and looks again every minute: a driver may be installed only
+after the worker has started. If that does not help soon, /healthz fails, so that the group makes the machine
+anew.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final, Literal
+
+from trivia_render.encode.preflight import refusal_of
+from trivia_render.errors import InternalError
+from trivia_render.models.gpu import Preflight, Refusal
+from trivia_render.workpool.background import background, clock
+from trivia_render.workpool.heartbeat import Heartbeat
+
+log = logging.getLogger("trivia_render.worker")
+
+#: Between two looks at a machine that is refused.
+AGAIN_SECONDS = 60.0
+#: A machine that is refused for so long, two looks at least, is to be made anew.
+UNHEALTHY_SECONDS = 120.0
+#: What /healthz says of a preflight that does not end.
+LOOKING: Final = "preflight"
+
+Turn = Literal["on", "stopped", "failed"]
+
+
+class Admission:
+    """The answer for one machine. Its main loop waits here; other threads may ask how it is."""
+
+    def __init__(self, preflight: Callable[[], Preflight] | None, *, worker_id: str) -> None:
+        """`preflight`: None where the machine needs no GPU; it is always admitted then."""
+        self._preflight = preflight
+        self._worker_id = worker_id
+        self._refusal: Refusal | None = None
+        self._refused_since: float | None = None
+        self._look: threading.Thread | None = None
+        self._logged: str | None = None
+
+    def unhealthy(self) -> str | None:
+        """Return the code for which this machine is to be made anew, or None. Never waits."""
+        since, refusal = self._refused_since, self._refusal
+        if since is None or clock() - since < UNHEALTHY_SECONDS:
+            return None
+        return LOOKING if refusal is None else refusal.code
+
+    def begin(self, heartbeat: Heartbeat) -> None:
+        """Say that this start does not take work yet. Before its first heartbeat."""
+        if self._preflight is not None:
+            self._refused_since = self._refused_since or clock()
+            heartbeat.say("refused", "Its GPU is being looked at.")
+
+    def wait(self, heartbeat: Heartbeat, turn: Callable[[], Turn]) -> Turn | Literal["drain"]:
+        """Return `on` once the machine may take work, `drain` once it shall not, or why the start has ended.
+
+        `turn` waits a moment and tells if the start goes on.
+        """
+        if self._preflight is None:
+            return "on"
+        while True:
+            # One that hangs in a driver is not started twice.
+            if self._look is None or not self._look.is_alive():
+                self._look = background(self._look_once, self._preflight)
+            look, until = self._look, clock() + AGAIN_SECONDS
+            while look.is_alive() or (self._refusal is not None and clock() < until):
+                if (now := turn()) != "on":
+                    return now
+                if heartbeat.drain is not None:
+                    return "drain"
+                if not look.is_alive() and self._refusal is not None:
+                    heartbeat.say("refused", self._refusal.reason(), refusal=self._refusal)
+            if self._refusal is None:
+                self._refused_since = None
+                heartbeat.say("ready")
+                return "on"
+
+    def is_over(self, fault: Refusal | None) -> bool:
+        """Tell whether what was found broken of the machine ends its work, until a preflight has passed."""
+        return self._preflight is not None and fault is not None
+
+    def _look_once(self, preflight: Callable[[], Preflight]) -> None:
+        try:
+            found = preflight()
+        except Exception as error:
+            log.exception("The preflight of %s could not be made.", self._worker_id)
+            failed = InternalError(
+                f"The preflight could not be made: {error}", remedy="Report the log's stack."
+            )
+            found = Preflight(refusal=refusal_of(failed))
+        self._tell(found)
+        self._refusal = found.refusal
+
+    def _tell(self, found: Preflight) -> None:
+        refusal = found.refusal
+        if refusal is None:
+            gpus = (
+                "; ".join(f"{gpu.name}, driver {gpu.driver_version}" for gpu in found.gpus)
+                or "not named by NVML"
+            )
+            log.info(
+                "The GPU of %s encodes: %s.",
+                self._worker_id,
+                gpus,
+                extra={"event": "worker_admitted", "worker_id": self._worker_id},
+            )
+        elif refusal.code != self._logged:
+            # Once, and not at each look: this line is what alerts on logs count.
+            log.error(
+                "Worker %s takes no work: %s\n%s",
+                self._worker_id,
+                refusal.message,
+                refusal.evidence,
+                extra={
+                    "event": "worker_refused",
+                    "worker_id": self._worker_id,
+                    "error_code": refusal.code,
+                    "remedy": refusal.remedy,
+                },
+            )
+        self._logged = None if refusal is None else refusal.code
