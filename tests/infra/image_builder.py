@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 _BASE = "localhost/debian:bookworm-slim"
@@ -135,7 +137,9 @@ class Builder:
         ]
         # As archives that are not compressed, whose sizes stand in the manifest.
         copy = self._folder / "copy"
-        self.buildah("push", "--quiet", _IMAGE, f"dir:{copy}", seconds=_BUILD_SECONDS)
+        self.buildah(
+            "push", "--quiet", "--disable-compression", _IMAGE, f"dir:{copy}", seconds=_BUILD_SECONDS
+        )
         sizes = [layer["size"] for layer in json.loads((copy / "manifest.json").read_text())["layers"]]
         shutil.rmtree(copy)
         return [Layer(made, size) for made, size in zip(history, sizes, strict=True)]
@@ -168,11 +172,11 @@ class Container:
         self.environment = dict(entry.split("=", 1) for entry in entries)
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
-        """Start a command as the first process of a namespace: it ends with all that it has started."""
+        """Start a command as the first process of a namespace of its own. `end` it."""
         user = str(self.config["User"])
         return subprocess.Popen(
             [
-                *("unshare", "--pid", "--fork", "--kill-child", f"--mount-proc={self.root / 'proc'}"),
+                *("unshare", "--pid", "--fork", f"--mount-proc={self.root / 'proc'}"),
                 *("chroot", f"--userspec={user}", str(self.root)),
                 *("/usr/bin/env", "--ignore-environment", f"--chdir={self.config['WorkingDir']}"),
                 *(f"{name}={value}" for name, value in {**self.environment, **variables}.items()),
@@ -189,9 +193,16 @@ class Container:
             try:
                 said, _ = process.communicate(timeout=seconds)
             finally:
-                process.kill()
+                self.end(process)
         assert process.returncode == code, said[-3000:]
         return said
+
+    def end(self, process: subprocess.Popen[str]) -> None:
+        """Kill what still runs of it: the first process of a namespace takes the others along."""
+        with suppress(psutil.NoSuchProcess):
+            for first in psutil.Process(process.pid).children():
+                first.kill()
+        process.wait(30)
 
     @property
     def entrypoint(self) -> list[str]:

@@ -379,7 +379,7 @@ def test_prefect_knows_the_settings_of_its_pages(
         if name.startswith("PREFECT_SERVER_UI_"):
             monkeypatch.setenv(name, value)
     settings = ServerUISettings()
-    assert settings.static_directory == "/tmp/prefect-ui"
+    assert settings.static_directory == "/var/lib/trivia/prefect-ui"
     assert settings.api_url == "http://127.0.0.1:4200/api"
 
 
@@ -471,7 +471,7 @@ HOSTILE = (
     ('"trivia", "worker"', '"trivia", "$$(reboot)"', "containers"),
     ('"trivia", "worker"', '"trivia", "%n"', "containers"),
     ('"trivia", "worker"', '"trivia", "a;b"', "containers"),
-    ("a b", "a\\nLD_PRELOAD=/tmp/x.so", "containers"),
+    ("a b", "a\\nLD_PRELOAD=x.so", "containers"),
     ("a b", "a\\rb", "containers"),
     ("TRIVIA_X", '"X=1\\nY"', "containers"),
     ("TRIVIA_X", "TRIVIA_SECRETS", "containers"),

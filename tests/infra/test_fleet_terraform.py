@@ -10,7 +10,7 @@ import hcl2
 import pytest
 
 from tests.infra.terraform.harness import ROOT, TERRAFORM, Plan, Plant, Report, Result, Terraform, terraform
-from tests.infra.terraform.plan import Enum, enum_problems
+from tests.infra.terraform.plan import Enum, at, enum_problems
 
 FILES = tuple(
     f"{name}.tftest.hcl" for name in ("fleet", "fleet_refused", "control", "database", "monitoring")
@@ -327,6 +327,52 @@ def test_every_value_is_one_that_google_knows(plan: Plan) -> None:
     assert enum_problems(plan, ENUMS) == []
 
 
+def group_problems(plan: Plan) -> list[str]:
+    """Return where Compute Engine would refuse a regional group, by its documentation. Pure."""
+    found = []
+    for address, group in plan.items():
+        if "google_compute_region_instance_group_manager" not in address:
+            continue
+        policy, life = group["update_policy"][0], group["instance_lifecycle_policy"][0]
+        zones, shape = len(group["distribution_policy_zones"]), group["distribution_policy_target_shape"]
+        steps = (policy["max_surge_fixed"], policy["max_unavailable_fixed"])
+        if not any(steps) or not all(step == 0 or step >= zones for step in steps):
+            found.append(f"{address}: surge and unavailable of {steps} in {zones} zones")
+        if shape != "EVEN" and policy["instance_redistribution_type"] != "NONE":
+            found.append(f"{address}: {shape} is not redistributed")
+        if at(life, "on_repair.allow_changing_zone") == ["YES"] and (
+            life["force_update_on_repair"] != "YES" or shape not in {"ANY", "BALANCED"}
+        ):
+            found.append(f"{address}: a repair cannot change the zone")
+    return found
+
+
+def test_compute_engine_would_take_every_group(plan: Plan) -> None:
+    assert group_problems(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"update_policy": [("max_surge_fixed", 1)]}, "surge and unavailable"),
+        ({"update_policy": [("max_unavailable_fixed", 0)]}, "surge and unavailable"),
+        ({"update_policy": [("instance_redistribution_type", "PROACTIVE")]}, "is not redistributed"),
+        ({"instance_lifecycle_policy": [("force_update_on_repair", "NO")]}, "cannot change the zone"),
+        ({"distribution_policy_target_shape": "EVEN"}, "cannot change the zone"),
+    ],
+)
+def test_a_group_that_compute_engine_would_refuse_is_found(
+    plan: Plan, changed: dict[str, Any], found: str
+) -> None:
+    address = next(address for address in plan if address.endswith("_manager.workers"))
+    group = dict(plan[address])
+    for name, value in changed.items():
+        group[name] = value if isinstance(value, str) else [{**group[name][0], **dict(value)}]
+    problems = group_problems({**plan, address: group})
+    assert len(problems) == 1
+    assert found in problems[0]
+
+
 @pytest.mark.parametrize(
     ("kind", "block", "argument", "value"),
     [
@@ -447,6 +493,19 @@ def test_the_fleet_has_one_to_twenty_machines_unless_told_otherwise() -> None:
 
 
 # --- What the alerts are made of
+
+
+def test_an_alert_on_missing_figures_looks_twice(report: Report) -> None:
+    """Cloud Monitoring takes `evaluation_missing_data` with a duration of a minute or more alone."""
+    policies = report.plan("monitoring.tftest.hcl", "alerts")
+    thresholds = [
+        threshold
+        for address, values in policies.items()
+        if "google_monitoring_alert_policy" in address
+        for threshold in at(values, "conditions.condition_threshold")
+    ]
+    looking = [part for part in thresholds if part["evaluation_missing_data"] is not None]
+    assert [part["duration"] for part in looking] == ["60s"]
 
 
 def test_every_runbook_is_a_section_of_the_handbook(report: Report) -> None:

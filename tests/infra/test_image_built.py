@@ -64,7 +64,7 @@ def test_its_layers_are_under_a_gigabyte(builder: Builder) -> None:
 
 def test_it_runs_as_its_own_user_who_can_write_where_work_lies_and_nowhere_else(container: Container) -> None:
     assert container.run("id", "-u").strip() == "10001"
-    container.run("touch", "/var/lib/trivia/x", "/tmp/x")
+    container.run("touch", "/var/lib/trivia/x", "/var/tmp/x")
     for folder in ("/app", "/app/flows", "/opt/venv/bin", "/etc", "/usr/bin"):
         assert "Permission denied" in container.run("touch", f"{folder}/x", code=1)
     assert (container.root / "app/flows/__pycache__").is_dir()
@@ -81,7 +81,7 @@ def test_ffmpeg_is_debians_with_all_that_it_links_and_with_nvenc(container: Cont
     refused = container.run(
         *("ffmpeg", "-hide_banner", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=30:duration=1"),
         *(word for name, value in options for word in (f"-{name}", value)),
-        "/tmp/nvenc.mp4",
+        "/var/tmp/nvenc.mp4",
         code=1,
     )
     assert "libcuda.so.1" in refused
@@ -95,8 +95,10 @@ def test_the_doctor_finds_everything_but_a_gpu(container: Container) -> None:
 
 
 def test_a_job_is_rendered_and_measured(container: Container) -> None:
-    shutil.copy(ROOT / "examples" / "sample_job_config.json", container.root / "tmp" / "job.json")
-    said = container.run(*container.entrypoint, "trivia", "render", "/tmp/job.json", "--direct", seconds=600)
+    shutil.copy(ROOT / "examples" / "sample_job_config.json", container.root / "var/tmp" / "job.json")
+    said = container.run(
+        *container.entrypoint, "trivia", "render", "/var/tmp/job.json", "--direct", seconds=600
+    )
     assert "-14.0 LUFS" in said
     assert list((container.root / "var/lib/trivia/videos").rglob("video.mp4"))
 
@@ -155,7 +157,7 @@ def test_a_worker_serves_is_healthy_and_drains_when_it_is_told_to_stop(container
     finally:
         for process in (worker, server):
             if process is not None:
-                process.kill()
+                container.end(process)
                 process.communicate()
 
 

@@ -35,7 +35,7 @@ run "api_group" {
   }
 
   assert {
-    condition     = google_compute_region_instance_group_manager.api.target_size == 2 && google_compute_region_instance_group_manager.api.distribution_policy_target_shape == "EVEN"
+    condition     = google_compute_region_instance_group_manager.api.target_size == 2 && google_compute_region_instance_group_manager.api.distribution_policy_target_shape == "BALANCED"
     error_message = "Prefect's API has two machines in two zones."
   }
 
@@ -111,6 +111,14 @@ run "control_group" {
       google_compute_region_instance_group_manager.control.update_policy[0].max_unavailable_fixed == 3
     )
     error_message = "There are never two: the old one goes before the new one comes."
+  }
+
+  assert {
+    condition = (
+      google_compute_region_instance_group_manager.control.instance_lifecycle_policy[0].on_repair[0].allow_changing_zone == "YES" &&
+      google_compute_region_instance_group_manager.control.instance_lifecycle_policy[0].force_update_on_repair == "YES"
+    )
+    error_message = "It moves where its zone is out."
   }
 
   assert {

@@ -33,7 +33,7 @@ run "injection" {
       worker = {
         description = "One\nExecStartPre=/bin/true"
         command     = ["trivia", "$(reboot)"]
-        environment = { TRIVIA_X = "one\nLD_PRELOAD=/tmp/x.so" }
+        environment = { TRIVIA_X = "one\nLD_PRELOAD=x.so" }
         secrets     = { PREFECT_API_AUTH_STRING = "user:password" }
         after       = ["worker"]
         memory_mb   = 1

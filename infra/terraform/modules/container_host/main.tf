@@ -1,7 +1,8 @@
 # What cloud-init writes on a machine with Container-Optimized OS so that it runs containers as systemd units.
 #
 # /etc is empty again after each start, and cloud-init runs again. Nothing can be executed in /etc or /var, so
-# that bash is told to read the scripts. The whole is made by yamlencode: no value can become another key.
+# that bash is told to read the scripts. Docker's credentials helper needs a home, which is /var/lib/trivia. The whole
+# is made by yamlencode: no value can become another key.
 
 locals {
   registry = split("/", var.image)[0]

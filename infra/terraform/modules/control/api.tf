@@ -129,8 +129,9 @@ resource "google_compute_region_instance_group_manager" "api" {
   base_instance_name = local.api_group_name
   target_size        = var.api_machines
 
+  # As evenly as there is capacity.
   distribution_policy_zones        = var.zones
-  distribution_policy_target_shape = "EVEN"
+  distribution_policy_target_shape = "BALANCED"
 
   version {
     instance_template = google_compute_instance_template.api.id
@@ -158,15 +159,11 @@ resource "google_compute_region_instance_group_manager" "api" {
     max_unavailable_fixed          = 0
   }
 
-  # One that fails comes back as it was, and is no upgrade.
+  # One that fails comes back as it was, in its zone: the other one is in another.
   instance_lifecycle_policy {
     default_action_on_failure = "REPAIR"
     on_failed_health_check    = "DEFAULT_ACTION"
     force_update_on_repair    = "NO"
-
-    on_repair {
-      allow_changing_zone = "YES"
-    }
   }
 
   wait_for_instances = false

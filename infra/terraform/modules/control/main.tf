@@ -179,10 +179,12 @@ resource "google_compute_region_instance_group_manager" "control" {
     max_unavailable_fixed          = length(var.zones)
   }
 
+  # It moves where its zone is out, for which Compute Engine asks that it comes back up to date. That is an upgrade
+  # where one is due; before the API's is its place.
   instance_lifecycle_policy {
     default_action_on_failure = "REPAIR"
     on_failed_health_check    = "DEFAULT_ACTION"
-    force_update_on_repair    = "NO"
+    force_update_on_repair    = "YES"
 
     on_repair {
       allow_changing_zone = "YES"

@@ -30,7 +30,7 @@ locals {
   # can write; a browser finds the API at its end of an operator's tunnel.
   server_environment = merge(local.server_settings, {
     PREFECT_LOGGING_SETTINGS_PATH      = "/app/deployments/logging.yml"
-    PREFECT_SERVER_UI_STATIC_DIRECTORY = "/tmp/prefect-ui"
+    PREFECT_SERVER_UI_STATIC_DIRECTORY = "/var/lib/trivia/prefect-ui"
     PREFECT_SERVER_UI_API_URL          = "http://127.0.0.1:4200/api"
     TRIVIA_LOG_FORMAT                  = "json"
   })

@@ -183,7 +183,7 @@ resource "google_monitoring_alert_policy" "autoscaler_silent" {
       filter                  = "resource.type=\"gce_instance\" AND ${local.counted.decisions}"
       comparison              = "COMPARISON_LT"
       threshold_value         = 1
-      duration                = "0s"
+      duration                = "60s"
       evaluation_missing_data = "EVALUATION_MISSING_DATA_ACTIVE"
 
       aggregations {

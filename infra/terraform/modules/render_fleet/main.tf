@@ -179,7 +179,8 @@ resource "google_compute_region_instance_group_manager" "workers" {
     max_unavailable_fixed          = length(var.zones)
   }
 
-  # A preempted machine is made anew, from the newest template, where there is capacity.
+  # A preempted machine is made anew, from the newest template, where there is capacity. Compute Engine changes the
+  # zone only with the update, and in no group of the shape EVEN.
   instance_lifecycle_policy {
     default_action_on_failure = "REPAIR"
     on_failed_health_check    = "DEFAULT_ACTION"
