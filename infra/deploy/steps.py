@@ -196,6 +196,8 @@ def build(settings: DeploySettings, tag: str) -> tuple[tuple[str, ...], ...]:
                 *("gcloud", "builds", "submit", "."),
                 *(f"--project={settings.project_id}", f"--region={settings.region}"),
                 "--config=infra/deploy/cloudbuild.yaml",
+                # A bucket of its own: the one that Cloud Build makes is readable with rights on the whole project.
+                f"--gcs-source-staging-dir=gs://{settings.project_id}-{NAME}-build/source",
                 f"--substitutions=_IMAGE={image},_BASE_DIGEST={settings.base_digest}",
                 f"--service-account=projects/{settings.project_id}/serviceAccounts/{deployer(settings)}",
             ),

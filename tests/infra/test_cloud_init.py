@@ -1,10 +1,12 @@
 """What cloud-init writes on the machines: units, scripts and variables, as Terraform renders them."""
 
+import json
+import logging
 import os
 import re
-import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +19,8 @@ from tests.infra.terraform.harness import ROOT, TERRAFORM, Plant, Terraform, ter
 from tests.programs import require
 from trivia_render.secret_environment import parse_references
 from trivia_render.settings import Settings
+from trivia_render.telemetry.logs import CloudFormatter
 
-SCRIPTS = TERRAFORM / "modules" / "container_host" / "files"
 SYSTEM_UNITS = {"gcr-online.target", "docker.service", "network-online.target"}
 #: Of cloud-init's own schema, what is used here and nothing else.
 CLOUD_CONFIG = {
@@ -33,7 +35,10 @@ CLOUD_CONFIG = {
                 "additionalProperties": False,
                 "required": ["path", "permissions", "owner", "content"],
                 "properties": {
-                    "path": {"type": "string", "pattern": "^/etc/(trivia|systemd/system)/[a-z-]+\\.[a-z]+$"},
+                    "path": {
+                        "type": "string",
+                        "pattern": "^/etc/(trivia|systemd/system|fluent-bit)/[a-z-]+\\.[a-z]+$",
+                    },
                     "permissions": {"enum": ["0600", "0644"]},
                     "owner": {"const": "root:root"},
                     "content": {"type": "string", "minLength": 1},
@@ -182,7 +187,8 @@ def problems(machine: Machine) -> list[str]:
         ]
     for name in machine.containers():
         found += [f"{name}: {problem}" for problem in container_problems(machine, name)]
-    started = {name for command in machine.commands for name in command if name.endswith(".service")}
+    (start,) = (command for command in machine.commands if command[:2] == ["systemctl", "start"])
+    started = set(start)
     found += [f"{name} is not started" for name in machine.units() if f"{name}.service" not in started]
     return found
 
@@ -286,6 +292,53 @@ def test_a_machine_lets_in_its_own_port_alone(machines: Mapping[str, Machine]) -
         "api": ["/bin/bash /etc/trivia/open-ports.sh 4200"],
         "control": ["/bin/bash /etc/trivia/open-ports.sh 4300"],
     }
+
+
+def sections(text: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Read a configuration of Fluent Bit: its sections, each with keys and values."""
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        if line.startswith("["):
+            found.append((line.strip("[]"), []))
+        elif not line.startswith("#"):
+            key, _, value = line.partition(" ")
+            found[-1][1].append((key, value.strip()))
+    return found
+
+
+def test_the_lines_of_every_unit_go_to_the_log_that_is_counted(machines: Mapping[str, Machine]) -> None:
+    metrics = (TERRAFORM / "modules" / "monitoring" / "metrics.tf").read_text(encoding="utf-8")
+    for machine in machines.values():
+        configuration = sections(machine.files["/etc/fluent-bit/fluent-bit.conf"])
+        (source,) = (values for name, values in configuration if name == "INPUT")
+        units = {value for key, value in source if key == "Systemd_Filter"}
+        own = {f"_SYSTEMD_UNIT={unit}.service" for unit in machine.units()}
+        assert units == own | {"_SYSTEMD_UNIT=docker.service"}
+        assert f"/logs/{dict(source)['Tag']}" in metrics
+        (sink,) = (dict(values) for name, values in configuration if name == "OUTPUT")
+        assert (sink["Name"], sink["severity_key"]) == ("stackdriver", "severity")
+        for name in machine.containers():
+            unit = machine.unit(f"trivia-{name}")
+            assert (unit["Service.StandardOutput"], unit["Service.StandardError"]) == (
+                ["journal"],
+                ["journal"],
+            )
+    assert [command for command in machines["worker"].commands if "fluent-bit.service" in command]
+
+
+def test_a_log_line_is_read_as_it_is_written(machines: Mapping[str, Machine]) -> None:
+    machine = machines["worker"]
+    named = [dict(values) for _, values in sections(machine.files["/etc/fluent-bit/fluent-bit.conf"])]
+    ((_, parser),) = sections(machine.files["/etc/fluent-bit/parsers-trivia.conf"])
+    reading = dict(parser)
+    assert reading["Name"] in {values.get("Parser") for values in named}
+    assert reading["Format"] == "json"
+    record = logging.LogRecord("trivia_render", logging.ERROR, "", 0, "%s", ("lost",), None)
+    record.event, record.error_code = "machine_faulted", "gpu_lost"
+    line = json.loads(CloudFormatter().format(record))
+    assert (line["severity"], line["event"], line["error_code"]) == ("ERROR", "machine_faulted", "gpu_lost")
+    # Fluent Bit's %L is a fraction of a second after the point.
+    datetime.strptime(line[reading["Time_Key"]], reading["Time_Format"].replace("%L", "%f"))  # noqa: DTZ007
 
 
 # --- Render machines
@@ -495,96 +548,6 @@ def test_what_would_become_another_word_line_or_key_is_refused(program: Terrafor
     result = program.test(copy, "hostile.tftest.hcl")
     assert result.passed, result.output
     assert f"{len(HOSTILE) + 1} passed" in result.output
-
-
-# --- The scripts, with stand-ins for the machine's programs
-
-Ran = tuple[int, list[str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Ran]:
-    """Run a script with stand-ins, each a piece of shell; return its exit code and their calls."""
-
-    def call(script: str, *arguments: str, **programs: str) -> Ran:
-        folder, calls = tmp_path / "bin", tmp_path / "calls"
-        folder.mkdir(exist_ok=True)
-        calls.write_text("")
-        for name, body in {"sleep": "", **programs}.items():
-            path = folder / name.replace("_", "-")
-            path.write_text(f'#!/bin/bash\necho "${{0##*/}} $*" >>"{calls}"\n{body}\n')
-            path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        done = subprocess.run(
-            ["/bin/bash", SCRIPTS / script, *arguments],
-            env={"PATH": f"{folder}:/usr/bin:/bin", "HOME": str(tmp_path)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-        return done.returncode, calls.read_text().splitlines()
-
-    return call
-
-
-def test_a_port_is_opened_once(run: Callable[..., Ran]) -> None:
-    rule = "INPUT -p tcp --dport 4310 -j ACCEPT"
-    closed = run("open-ports.sh", "4310", iptables='[[ "$2" == -A ]]')
-    assert closed == (0, [f"iptables -w -C {rule}", f"iptables -w -A {rule}"])
-    assert run("open-ports.sh", "4310", iptables="") == (0, [f"iptables -w -C {rule}"])
-    assert run("open-ports.sh", "4310", iptables="exit 1")[0] == 1
-
-
-def test_an_image_that_is_there_is_not_fetched(run: Callable[..., Ran]) -> None:
-    assert run("fetch-image.sh", "image", "registry", docker="", docker_credential_gcr="") == (
-        0,
-        ["docker image inspect image"],
-    )
-
-
-def test_an_image_is_fetched_with_the_machines_identity_and_again_if_that_fails(
-    run: Callable[..., Ran], tmp_path: Path
-) -> None:
-    seen = tmp_path / "seen"
-    docker = f'if [[ "$1" == pull ]]; then [[ -e {seen} ]] && exit 0; touch {seen}; fi; exit 1'
-    code, calls = run("fetch-image.sh", "image", "registry", docker=docker, docker_credential_gcr="")
-    assert code == 0
-    assert calls == [
-        "docker image inspect image",
-        "docker-credential-gcr configure-docker --registries=registry",
-        "docker pull --quiet image",
-        "sleep 10",
-        "docker pull --quiet image",
-    ]
-    assert run("fetch-image.sh", "image", "registry", docker="exit 1", docker_credential_gcr="")[0] == 1
-
-
-def test_a_command_is_tried_until_it_succeeds(run: Callable[..., Ran], tmp_path: Path) -> None:
-    migrate = f"[[ -e {tmp_path}/seen ]] || {{ touch {tmp_path}/seen; exit 1; }}"
-    assert run("until-success.sh", "migrate", "-y", migrate=migrate) == (
-        0,
-        ["migrate -y", "sleep 15", "migrate -y"],
-    )
-
-
-@pytest.mark.parametrize(
-    ("answer", "code"), [("echo TRUE", 1), ("echo FALSE", 0), ("exit 22", 0)], ids=["yes", "no", "silent"]
-)
-def test_a_machine_that_is_being_preempted_is_told_from_others(
-    run: Callable[..., Ran], answer: str, code: int
-) -> None:
-    found, calls = run("not-preempted.sh", curl=answer)
-    assert found == code
-    assert len(calls) == 1
-    assert "/computeMetadata/v1/instance/preempted" in calls[0]
-
-
-def test_a_machine_without_a_usable_gpu_says_so(run: Callable[..., Ran]) -> None:
-    if Path("/dev/nvidia0").exists():
-        pytest.skip("this machine has a GPU: run it on one without")
-    code, calls = run("install-gpu-driver.sh", "default", cos_extensions="exit 1")
-    assert code == 1
-    assert calls == ["cos-extensions install gpu -- -version=default", "sleep 10"] * 3
 
 
 def schema_errors(config: Any) -> list[str]:

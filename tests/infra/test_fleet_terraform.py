@@ -554,4 +554,4 @@ def test_log_lines_are_counted_by_the_names_that_the_program_gives_them(report: 
     }
     assert unknown - {"audited_resource"} == set()
     fields = set(re.findall(r"jsonPayload\.([a-z_]+)\b(?!\.)", filters))
-    assert fields == {"event", "error_code", "severity"}
+    assert fields == {"event", "error_code"}

@@ -69,9 +69,10 @@ locals {
         "--volume /var/lib/trivia",
         # The image's own check is for Docker alone; what acts here is the group's.
         "--no-healthcheck",
+        # For `docker logs` on the machine; Cloud Logging gets the lines by way of the journal.
         "--log-driver json-file",
-        "--log-opt max-size=50m",
-        "--log-opt max-file=3",
+        "--log-opt max-size=10m",
+        "--log-opt max-file=2",
       ],
       local.gpu ? local.gpu_arguments : [],
     )
@@ -90,8 +91,30 @@ locals {
     )
   }
 
+  units = concat(
+    [for name in keys(local.setup_units) : "${name}.service"],
+    [for name in keys(var.containers) : "trivia-${name}.service"],
+  )
+
+  # Why a container does not start is in Docker's own lines.
+  logged_units = concat(local.units, ["docker.service"])
+
   user_data = join("\n", ["#cloud-config", yamlencode({
     write_files = concat(
+      [
+        {
+          path        = "/etc/fluent-bit/fluent-bit.conf"
+          permissions = "0644"
+          owner       = "root:root"
+          content     = templatefile("${path.module}/templates/fluent-bit.conf.tftpl", { units = local.logged_units })
+        },
+        {
+          path        = "/etc/fluent-bit/parsers-trivia.conf"
+          permissions = "0644"
+          owner       = "root:root"
+          content     = file("${path.module}/files/parsers-trivia.conf")
+        },
+      ],
       [for name, text in local.scripts : {
         path        = "${local.folder}/${name}.sh"
         permissions = "0644"
@@ -132,11 +155,9 @@ locals {
     )
     runcmd = [
       ["systemctl", "daemon-reload"],
-      concat(
-        ["systemctl", "start", "--no-block"],
-        [for name in keys(local.setup_units) : "${name}.service"],
-        [for name in keys(var.containers) : "trivia-${name}.service"],
-      ),
+      # It was started before its configuration was written.
+      ["systemctl", "restart", "--no-block", "fluent-bit.service"],
+      concat(["systemctl", "start", "--no-block"], local.units),
     ]
   })])
 }

@@ -1,12 +1,10 @@
 # Metrics from logs. What the containers say in JSON is in jsonPayload, by the names of
-# trivia_render/telemetry/logs.py; the rest are Google's own logs.
+# trivia_render/telemetry/logs.py: the machines' Fluent Bit is told so. The rest are Google's own logs.
 
 locals {
   containers = "resource.type=\"gce_instance\" AND logName=\"projects/${var.project_id}/logs/cos_containers\""
-  # An agent that leaves the severity in the line leaves it in jsonPayload.
-  is_error = "(severity>=ERROR OR jsonPayload.severity=(\"ERROR\" OR \"CRITICAL\"))"
-  by_code  = { code = "EXTRACT(jsonPayload.error_code)" }
-  no_label = {}
+  by_code    = { code = "EXTRACT(jsonPayload.error_code)" }
+  no_label   = {}
 
   log_metrics = {
     preemptions = {
@@ -31,7 +29,7 @@ locals {
     }
     errors = {
       description = "Errors of any kind, by code."
-      filter      = "${local.containers} AND jsonPayload.error_code:* AND ${local.is_error}"
+      filter      = "${local.containers} AND jsonPayload.error_code:* AND severity>=ERROR"
       labels      = local.by_code
     }
     decisions = {
