@@ -149,6 +149,7 @@ def deployment_calls(program: str) -> list[Call]:
         "TF_STATE_BUCKET": "quiz-state",
         "BASE_DIGEST": "sha256:" + "0" * 64,
         "ALERT_EMAIL": "sre@example.com",
+        "OPERATORS": "user:sre@example.com",
         "DEPLOY_YES": "1",
     }
     argvs: list[tuple[str, ...]] = []

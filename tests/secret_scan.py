@@ -44,7 +44,7 @@ _WORTH_A_LOOK = re.compile(
     rb"-----BEGIN|AIza|ya29\.|GOCSPX-|GOOG[0-9A-Z]{10}|private_key_id|(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]"
     rb"|gh[oprsu]_|github_pat_|glpat-|xox[abeprs]-|hooks\.slack|[sr]k_live_|sk-[A-Za-z0-9]|sq0csp|eyJ[A-Za-z0-9]|SG\."
     rb"|npm_|_authToken|pypi-|AccountKey|AKC[A-Za-z0-9]{10}|\bAP[A-Za-z0-9]{10}|SK[0-9a-f]{32}|[0-9]{8,10}:[A-Za-z0-9_-]{35}"
-    rb"|[MNO][A-Za-z0-9_-]{23,25}\.|-us[0-9]{1,2}\b|://[^/\s:@]*:[^/\s@]*@"
+    rb"|[MNO][A-Za-z0-9_-]{23,25}\.|-us[0-9]{1,2}\b|://[^/\s:@]*:[^\s@]*@"
     rb"|(?:passw|pwd|secret|token|api_?key|access_?key|private_?key|auth|credential|contrase|service_?key|db_?key|key_?pass)"
     rb"\w*['\"\])]{0,3}\s{0,5}(?::|=|!=|=>|:=|\(|,)",
     re.IGNORECASE,
@@ -64,11 +64,23 @@ class GoogleDetector(RegexBasedDetector):  # type: ignore[misc]
     )
 
 
+class PasswordDetector(RegexBasedDetector):  # type: ignore[misc]
+    """Users with their passwords, in the forms in which this project's own secrets are written."""
+
+    secret_type = "User And Password"  # noqa: S105
+    denylist = (
+        re.compile(r"auth_?string[\"']?\s*[:=]\s*[\"']?[^\s\"':${}<]+:([^\s\"']{6,})", re.IGNORECASE),
+        re.compile(r"authorization[\"']?\s*[:=]\s*[\"']?basic\s+([A-Za-z0-9+/=_-]{8,})", re.IGNORECASE),
+        re.compile(r"://[^\s/@:\"'${}<]+:([^\s@\"'${}<…]+)@"),
+    )
+
+
 def scan(root: Path, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """Return what is found, by file: its kind, the hash of the secret, its line."""
-    own = {"name": GoogleDetector.__name__, "path": f"file://{Path(__file__).resolve()}"}
+    here = f"file://{Path(__file__).resolve()}"
+    own = [{"name": detector.__name__, "path": here} for detector in (GoogleDetector, PasswordDetector)]
     config = {
-        "plugins_used": [*({"name": name} for name in DETECTORS), own],
+        "plugins_used": [*({"name": name} for name in DETECTORS), *own],
         "filters_used": [{"path": path} for path in FILTERS],
     }
     results = {}

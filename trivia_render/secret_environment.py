@@ -92,6 +92,8 @@ def run(command: Sequence[str]) -> NoReturn:
 
     Raises BadInputError, SecretError, and ProgramMissingError where the command cannot be run.
     """
+    if not command[0]:
+        raise BadInputError("The command has no name.", remedy="Name a program, such as `trivia worker`.")
     settings = load_settings()
     environment = dict(os.environ)
     if settings.secrets is not None:
@@ -101,6 +103,12 @@ def run(command: Sequence[str]) -> NoReturn:
         environment |= resolve(references, SecretManager(endpoint=settings.secrets_endpoint))
     try:
         os.execvpe(command[0], list(command), environment)  # noqa: S606 - an argument list, by the operator
+    except UnicodeError:
+        # Its own words hold a character of a secret and its place: not even as a cause.
+        raise SecretError(
+            "A secret holds letters that this machine's locale has no bytes for.",
+            remedy="Set LANG=C.UTF-8, as the image does, or use letters of ASCII alone.",
+        ) from None
     except OSError as error:
         raise ProgramMissingError(
             f"{command[0]} cannot be started: {error.strerror}.",

@@ -391,10 +391,12 @@ class Settings(BaseSettings):
     @classmethod
     def _holds_no_password(cls, value: str | None) -> str | None:
         # Addresses are shown, logged and written to files; this one would be so with its password.
-        if value is not None and without_users(value) != value:
+        if value is not None and "@" in value:
             raise ValueError(
                 "write it without user and password, and set PREFECT_API_AUTH_STRING to user:password"
             )
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("write it with http:// or https://, such as http://127.0.0.1:4200/api")
         return value
 
     @field_validator("asset_hosts", "endpoint_hosts")
@@ -411,7 +413,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = "\n".join(
-            f"  {name}={shown_value(name, detail['input'])}: {detail['msg']}"
+            f"  {name}={shown_value(name, detail['input'])}: {without_users(detail['msg'])}"
             for detail in error.errors()
             for name in [".".join(str(part) for part in detail["loc"])]
         )

@@ -44,7 +44,8 @@ class Deployment:
     def _do(self, step: Step) -> None:
         match step.does:
             case "run":
-                self._runner.run([word.replace(steps.IMAGE, self._image) for word in step.argv])
+                argv = [word.replace(steps.IMAGE, self._image) for word in step.argv]
+                self._runner.run(argv, passing=step.passing)
             case "find_image":
                 self._find_image()
             case "fill_secrets":
@@ -81,7 +82,7 @@ class Deployment:
 
     def _declare(self) -> None:
         password = self._runner.read(steps.read_secret(self._settings, steps.AUTH_SECRET))
-        with api_url(self._runner, self._settings) as url:
+        with api_url(self._runner, self._settings, password=password) as url:
             self._runner.run(
                 (sys.executable, "-m", "trivia_render", "deploy"),
                 secret_environment={"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": password},

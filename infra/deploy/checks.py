@@ -13,6 +13,7 @@ from infra.deploy.steps import Mode
 from trivia_render.errors import BadInputError, ProgramMissingError
 
 LEAST_TERRAFORM: Final = (1, 7)
+_LOCK: Final = ".terraform.lock.hcl"
 _WHERE: Final = {
     "terraform": "Terraform 1.7 or newer: https://developer.hashicorp.com/terraform/install",
     "gcloud": "the Google Cloud CLI: https://cloud.google.com/sdk/docs/install",
@@ -50,7 +51,9 @@ def tag_of_the_tree(runner: Runner, settings: DeploySettings) -> str:
     Raises BadInputError where something is not committed.
     """
     commit = runner.read(("git", "rev-parse", "HEAD"))
-    changed = runner.read(("git", "status", "--porcelain"))
+    status = runner.read(("git", "status", "--porcelain")).splitlines()
+    # Made by the first `terraform init`, for whoever deploys to commit; no part of the image.
+    changed = "\n".join(line for line in status if not line.endswith(f"{steps.TERRAFORM_FOLDER}/{_LOCK}"))
     if not changed:
         return steps.image_tag(commit, changes="")
     if not settings.dirty:

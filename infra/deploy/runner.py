@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
@@ -16,6 +17,9 @@ from trivia_render.errors import DeployError, ProgramMissingError
 
 _TAIL_BYTES: Final = 8_000
 _TAIL_LINES: Final = 15
+#: A command whose fault passes is run again after so long, so many times: 12 minutes in all.
+_AGAIN_SECONDS: Final = 60.0
+_AGAIN_TIMES: Final = 12
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -42,12 +46,27 @@ class Runner:
         """Print a command as it could be typed."""
         self.say(f"  $ {shlex.join(argv)}")
 
-    def run(self, argv: Sequence[str], *, secret_environment: Mapping[str, str] | None = None) -> None:
-        """Run a command. What it prints is passed on; it may ask on the terminal."""
-        self.show(argv)
-        process = self._start(argv, stdin=None, extra=secret_environment)
-        tail = _pass_on(process, sys.stdout)
-        self._check(argv, process.wait(), tail)
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        secret_environment: Mapping[str, str] | None = None,
+        passing: Sequence[str] = (),
+    ) -> None:
+        """Run a command. What it prints is passed on; it may ask on the terminal.
+
+        One that fails with one of `passing` in its last words is run again, for some minutes.
+        """
+        for left in reversed(range(_AGAIN_TIMES)):
+            self.show(argv)
+            process = self._start(argv, stdin=None, extra=secret_environment)
+            tail = _pass_on(process, sys.stdout)
+            code = process.wait()
+            if code == 0 or left == 0 or not any(text.encode() in tail for text in passing):
+                break
+            self.say(f"  That passes by itself: once more in {_AGAIN_SECONDS:.0f} s …")
+            time.sleep(_AGAIN_SECONDS)
+        self._check(argv, code, tail)
 
     def read(self, argv: Sequence[str], *, stdin: str | None = None) -> str:
         """Run a command and return what it prints, without the last line's end; nothing of it is shown.

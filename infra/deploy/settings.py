@@ -49,9 +49,10 @@ class DeploySettings(BaseSettings):
         description="who is written to when an alert fires",
     )
     operators: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
+        min_length=1,
         validation_alias="OPERATORS",
-        description="who may open tunnels, such as user:sre@example.com, separated by commas",
+        description="who submits jobs and may open tunnels, yourself among them, such as user:sre@example.com, "
+        "separated by commas: owners of the project have no access to videos and jobs as such",
     )
     administrators: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -77,6 +78,11 @@ class DeploySettings(BaseSettings):
     )
     yes: bool = Field(
         default=False, validation_alias="DEPLOY_YES", description="1 takes Terraform's plans without asking"
+    )
+    declare: bool = Field(
+        default=True,
+        validation_alias="DEPLOY_DECLARE",
+        description="0 leaves `trivia deploy` out: in an upgrade it comes after the machines",
     )
     dirty: bool = Field(
         default=False, validation_alias="DEPLOY_DIRTY", description="1 builds what is not committed"

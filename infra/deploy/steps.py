@@ -19,7 +19,11 @@ FIRST_MODULES: Final = (
     "module.trivia.module.registry",
     "module.trivia.module.secrets",
     "module.trivia.module.database",
+    # An alert on a metric is refused for up to ten minutes after the metric was made: they come long before.
+    "module.trivia.module.monitoring.google_logging_metric.this",
 )
+#: What Terraform says then all the same, where the rest was quick.
+TOO_EARLY: Final = ("Cannot find metric(s) that match type",)
 #: Stands in a step's arguments for the image, whose digest is known only once it is pushed.
 IMAGE: Final = "@image@"
 #: Plans that come before the first image: Terraform asks for a digest.
@@ -43,6 +47,8 @@ class Step(Model):
         "run", "find_image", "fill_secrets", "build_image", "declare", "renew_auth", "renew_database"
     ] = "run"
     argv: tuple[str, ...] = ()
+    #: Said by a command that may succeed in a few minutes: it is run again then.
+    passing: tuple[str, ...] = ()
     fix: str
 
 
@@ -54,6 +60,8 @@ def steps_of(mode: Mode, settings: DeploySettings) -> tuple[Step, ...]:
         argv=terraform(
             "init",
             "-input=false",
+            # A clone may have deployed elsewhere before.
+            "-reconfigure",
             f"-backend-config=bucket={settings.state_bucket}",
             f"-backend-config=prefix={NAME}",
         ),
@@ -91,11 +99,11 @@ def steps_of(mode: Mode, settings: DeploySettings) -> tuple[Step, ...]:
                 fix="Correct what Terraform says; nothing was changed.",
             ),
         )
-    return (
+    steps = (
         init,
         Step(
             name="foundation",
-            title="Make what must be there first: registry, secrets, database",
+            title="Make what must be there first: registry, secrets, database, metrics",
             argv=terraform(
                 "apply",
                 *(f"-target={module}" for module in FIRST_MODULES),
@@ -121,11 +129,17 @@ def steps_of(mode: Mode, settings: DeploySettings) -> tuple[Step, ...]:
             name="apply",
             title="Make or change everything",
             argv=terraform("apply", *_consent(settings), *variables(settings)),
+            passing=TOO_EARLY,
             fix="Correct what Terraform says and run it again: it goes on where it stopped.",
         ),
+    )
+    if not settings.declare:
+        return steps
+    return (
+        *steps,
         Step(
             name="declare",
-            title="Wait for Prefect's API, and declare work pools and deployments",
+            title="Wait for Prefect's API and its database, and declare work pools and deployments",
             does="declare",
             fix="Look at the machines of the group trivia-api: docs/operations.md says how, under “The API "
             "does not answer”. Then run it again.",
@@ -196,7 +210,7 @@ def build(settings: DeploySettings, tag: str) -> tuple[tuple[str, ...], ...]:
                 *("gcloud", "builds", "submit", "."),
                 *(f"--project={settings.project_id}", f"--region={settings.region}"),
                 "--config=infra/deploy/cloudbuild.yaml",
-                # A bucket of its own: the one that Cloud Build makes is readable with rights on the whole project.
+                # A bucket of its own: reading the one that Cloud Build makes takes rights on the project.
                 f"--gcs-source-staging-dir=gs://{settings.project_id}-{NAME}-build/source",
                 f"--substitutions=_IMAGE={image},_BASE_DIGEST={settings.base_digest}",
                 f"--service-account=projects/{settings.project_id}/serviceAccounts/{deployer(settings)}",

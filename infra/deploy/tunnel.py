@@ -1,10 +1,12 @@
 """Wait for Prefect's API behind an IAP tunnel: nothing else reaches it from outside."""
 
+import base64
 import os
 import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,23 +26,30 @@ _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
-def api_url(runner: Runner, settings: DeploySettings) -> Iterator[str]:
-    """Yield the address of Prefect's API on this machine. Raises DeployError if it never answers."""
+def api_url(runner: Runner, settings: DeploySettings, *, password: str) -> Iterator[str]:
+    """Yield the address of Prefect's API on this machine, once it answers from a database that is ready.
+
+    `password`: `user:password`. Raises DeployError if that never comes.
+    """
     deadline = time.monotonic() + settings.wait_seconds
+    look = _Look(password)
     while True:
         for machine, zone in machines_in(runner.read(steps.list_machines(settings))):
             port = _free_port()
             process = runner.start(steps.tunnel(settings, machine=machine, zone=zone, port=port))
             url = f"http://127.0.0.1:{port}/api"
             try:
-                if _answers(url, process, until=min(deadline, time.monotonic() + _TRY_SECONDS)):
+                if _answers(look, url, process, until=min(deadline, time.monotonic() + _TRY_SECONDS)):
                     yield url
                     return
             finally:
                 _end(process)
         if time.monotonic() > deadline:
-            raise runner.failed(f"Prefect's API did not answer within {settings.wait_seconds:.0f} s.")
-        runner.say("  Prefect's API does not answer yet: its machines are starting …")
+            raise runner.failed(
+                f"Prefect's API did not answer as it must within {settings.wait_seconds:.0f} s.",
+                evidence=f"  {look.last}",
+            )
+        runner.say(f"  Not yet: {look.last} …")
         time.sleep(min(_PAUSE_SECONDS, settings.wait_seconds))
 
 
@@ -61,12 +70,42 @@ def _free_port() -> int:
     return port
 
 
-def _answers(url: str, process: "subprocess.Popen[bytes]", *, until: float) -> bool:
+class _Look:
+    """Asks the API for something that lies in its database; `last` says what became of it.
+
+    Its health says nothing of that: the API answers before the control machine has made the tables.
+    """
+
+    def __init__(self, password: str) -> None:
+        self._authorization = f"Basic {base64.b64encode(password.encode()).decode()}"
+        self.last = "its machines are starting"
+
+    def answers(self, url: str) -> bool:
+        request = urllib.request.Request(  # noqa: S310 - an address of this machine
+            f"{url}/work_pools/filter",
+            data=b"{}",
+            headers={"Content-Type": "application/json", "Authorization": self._authorization},
+        )
+        try:
+            with _DIRECT.open(request, timeout=5) as answer:
+                return answer.status == 200
+        except urllib.error.HTTPError as error:
+            refused = error.code in {401, 403}
+            self.last = (
+                "the API refuses the password: its machines started before the secret changed"
+                if refused
+                else f"the API answers with {error.code}: its database is not ready"
+            )
+        except (OSError, HTTPException) as error:
+            self.last = f"the API does not answer: {error}"
+        return False
+
+
+def _answers(look: _Look, url: str, process: "subprocess.Popen[bytes]", *, until: float) -> bool:
     while process.poll() is None and time.monotonic() < until:
-        with suppress(OSError, HTTPException), _DIRECT.open(f"{url}/health", timeout=5) as answer:
-            if answer.status == 200:
-                return True
-        time.sleep(0.2)
+        if look.answers(url):
+            return True
+        time.sleep(0.5)
     return False
 
 

@@ -5,8 +5,7 @@ locals {
   # By name, since the control machine is there first: the render machines need the address of its API.
   worker_group = "${var.name}-workers"
 
-  # Zones with T4s, from cloud.google.com/compute/docs/gpus/gpu-regions-zones. Another region's are set by hand:
-  # `gcloud compute accelerator-types list --filter=name=nvidia-tesla-t4`.
+  # Zones with T4s, from cloud.google.com/compute/docs/gpus/gpu-regions-zones. Another region's are set by hand.
   t4_zones = {
     asia-east1      = ["a", "c"]
     asia-northeast1 = ["a", "c"]
@@ -20,7 +19,10 @@ locals {
     us-west1        = ["a", "b"]
     us-west4        = ["a", "b"]
   }
-  zones = var.zones != null ? var.zones : [for zone in lookup(local.t4_zones, var.region, []) : "${var.region}-${zone}"]
+  known_zones = [for zone in lookup(local.t4_zones, var.region, []) : "${var.region}-${zone}"]
+  # Where none are known, the output `zones` refuses. The modules get a zone all the same: that they have none would
+  # be said beside it, twice and without the remedy.
+  zones = var.zones != null ? var.zones : coalescelist(local.known_zones, ["${var.region}-a"])
 }
 
 # The interfaces of Google that are called, by Terraform and by the machines. They stay on when this is
@@ -75,6 +77,7 @@ module "network" {
   worker_email          = module.identity.emails["worker"]
   control_email         = module.identity.emails["control"]
   api_email             = module.identity.emails["api"]
+  administrators        = var.administrators
 }
 
 module "storage" {
@@ -165,6 +168,8 @@ module "control" {
   api_machine_type        = var.api_machine_type
   control_machine_type    = var.control_machine_type
   cos_image               = var.cos_image
+  healthy_after_seconds   = var.healthy_after_seconds
+  boot_seconds            = var.healthy_after_seconds
   extra_environment       = var.control_environment
 }
 
@@ -172,24 +177,27 @@ module "render_fleet" {
   source     = "./modules/render_fleet"
   depends_on = [google_project_service.this]
 
-  project_id           = var.project_id
-  region               = var.region
-  name                 = var.name
-  labels               = local.labels
-  zones                = local.zones
-  subnetwork           = module.network.subnetwork_self_link
-  service_account      = module.identity.emails["worker"]
-  image                = var.image
-  media_bucket         = module.storage.media_bucket
-  work_bucket          = module.storage.work_bucket
-  prefect_api_url      = module.control.prefect_api_url
-  prefect_auth_version = module.secrets.versions["prefect-auth"]
-  min_machines         = var.min_machines
-  max_machines         = var.max_machines
-  machine_type         = var.machine_type
-  gpu_type             = var.gpu_type
-  cos_image            = var.cos_image
-  extra_environment    = var.worker_environment
+  project_id                = var.project_id
+  region                    = var.region
+  name                      = var.name
+  labels                    = local.labels
+  zones                     = local.zones
+  subnetwork                = module.network.subnetwork_self_link
+  service_account           = module.identity.emails["worker"]
+  image                     = var.image
+  media_bucket              = module.storage.media_bucket
+  work_bucket               = module.storage.work_bucket
+  prefect_api_url           = module.control.prefect_api_url
+  prefect_auth_version      = module.secrets.versions["prefect-auth"]
+  min_machines              = var.min_machines
+  max_machines              = var.max_machines
+  machine_type              = var.machine_type
+  gpu_type                  = var.gpu_type
+  cos_image                 = var.cos_image
+  gpu_driver_version        = var.gpu_driver_version
+  preemption_notice_seconds = var.preemption_notice_seconds
+  healthy_after_seconds     = var.healthy_after_seconds
+  extra_environment         = var.worker_environment
 }
 
 module "monitoring" {
@@ -206,8 +214,11 @@ module "monitoring" {
   database_instance = module.database.database_instance
   redis_instance    = module.database.redis_id
   api_group         = module.control.api_group_name
-  secret_ids        = values(module.secrets.ids)
-  billing_account   = var.billing_account
-  budget            = var.budget
-  runbook_url       = var.runbook_url
+  secret_readers = {
+    (module.secrets.ids["prefect-auth"]) = [for account in ["worker", "control", "api"] : module.identity.emails[account]]
+    (module.secrets.ids["database-url"]) = [for account in ["control", "api"] : module.identity.emails[account]]
+  }
+  billing_account = var.billing_account
+  budget          = var.budget
+  runbook_url     = var.runbook_url
 }

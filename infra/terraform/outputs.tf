@@ -26,6 +26,11 @@ output "secret_ids" {
 output "zones" {
   description = "Zones in which machines are looked for."
   value       = local.zones
+
+  precondition {
+    condition     = var.zones != null || length(local.known_zones) > 0
+    error_message = "No zones with T4s are known in ${var.region}. Set the variable `zones` to those that `gcloud compute accelerator-types list --filter=name=nvidia-tesla-t4` names, or take another region."
+  }
 }
 
 output "database_instance" {

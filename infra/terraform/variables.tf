@@ -135,13 +135,13 @@ variable "soft_delete_days" {
 }
 
 variable "keep_images" {
-  description = "How many of the newest container images are kept whatever their age."
+  description = "How many of the newest versions in the registry are kept whatever their age. A push with provenance makes up to three, an index, the image and its attestation: 30 are ten images."
   type        = number
-  default     = 10
+  default     = 30
 
   validation {
-    condition     = var.keep_images >= 2 && floor(var.keep_images) == var.keep_images
-    error_message = "Keep at least two: the one that runs, and the one to go back to."
+    condition     = var.keep_images >= 6 && floor(var.keep_images) == var.keep_images
+    error_message = "Keep at least six: three of the image that runs, and three of the one to go back to."
   }
 }
 
@@ -196,7 +196,7 @@ variable "machine_type" {
   default     = "n1-standard-4"
 
   validation {
-    condition     = can(regex("^n1-(standard|highmem|highcpu|custom)-[0-9-]+$", var.machine_type))
+    condition     = can(regex("^n1-(standard|highmem|highcpu)-[0-9]+$", var.machine_type))
     error_message = "T4s can be attached to N1 machines alone, such as n1-standard-4."
   }
 }
@@ -216,12 +216,22 @@ variable "api_machine_type" {
   description = "Machine type of the two machines of Prefect's API."
   type        = string
   default     = "e2-standard-2"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]+-[a-z0-9-]+$", var.api_machine_type))
+    error_message = "A machine type is named like e2-standard-2; it needs 4 GB of memory."
+  }
 }
 
 variable "control_machine_type" {
   description = "Machine type of the control machine."
   type        = string
   default     = "e2-standard-2"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]+-[a-z0-9-]+$", var.control_machine_type))
+    error_message = "A machine type is named like e2-standard-2; it needs 8 GB of memory."
+  }
 }
 
 variable "cos_image" {
@@ -230,8 +240,41 @@ variable "cos_image" {
   default     = "projects/cos-cloud/global/images/family/cos-125-lts"
 
   validation {
-    condition     = can(regex("^projects/cos-cloud/global/images/(family/)?cos-[a-z0-9-]+$", var.cos_image))
-    error_message = "Name an image or a family of projects/cos-cloud."
+    condition     = can(regex("^projects/cos-cloud/global/images/(family/cos-[0-9]+-lts|cos-[0-9]+-[0-9]+-[0-9]+-[0-9]+)$", var.cos_image))
+    error_message = "Name a family such as projects/cos-cloud/global/images/family/cos-125-lts, or an image of one: cos-stable moves to other milestones by itself."
+  }
+}
+
+variable "gpu_driver_version" {
+  description = "GPU driver: default is the one that the system's release was tested with; else a branch or a version."
+  type        = string
+  default     = "default"
+
+  validation {
+    condition     = can(regex("^(default|latest|R[0-9]{3}|[0-9]{3}\\.[0-9]{2,3}(\\.[0-9]{2})?)$", var.gpu_driver_version))
+    error_message = "Name default, latest, a branch such as R535, or a version such as 535.183.01."
+  }
+}
+
+variable "preemption_notice_seconds" {
+  description = "How long before the end a machine is told that it is preempted: 120, or 0 for no notice."
+  type        = number
+  default     = 120
+
+  validation {
+    condition     = contains([0, 120], var.preemption_notice_seconds)
+    error_message = "Compute Engine gives a notice of 120 s, or none."
+  }
+}
+
+variable "healthy_after_seconds" {
+  description = "How long a new machine of any kind may take until its health counts. Less than a start takes would replace machines for ever."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.healthy_after_seconds >= 300 && var.healthy_after_seconds <= 3600 && floor(var.healthy_after_seconds) == var.healthy_after_seconds
+    error_message = "Give 300 to 3600 s, in whole numbers: installing the driver and fetching the image take minutes."
   }
 }
 
@@ -265,8 +308,8 @@ variable "database_tier" {
   default     = "db-custom-2-7680"
 
   validation {
-    condition     = can(regex("^db-[a-z0-9-]+$", var.database_tier))
-    error_message = "A tier is named like db-custom-2-7680."
+    condition     = can(regex("^db-custom-[0-9]+-[0-9]+$", var.database_tier))
+    error_message = "Name a machine with cores of its own, such as db-custom-2-7680: two cores, 7,680 MB."
   }
 }
 

@@ -29,6 +29,11 @@ def main() -> int:
         # In colours, as Terraform writes it.
         print("\x1b[31mError: \x1b[0mnothing in particular", file=sys.stderr)
         return 1
+    early = state / "too-early"
+    if early.exists() and early.read_text() in " ".join([program, *words]):
+        early.unlink()
+        print("Error 404: Cannot find metric(s) that match type = logging…", file=sys.stderr)
+        return 1
     return answer(program, words, given, state)
 
 
@@ -62,14 +67,18 @@ def answer(program: str, words: list[str], given: str, state: Path) -> int:  # n
             print(f"{MACHINES}/trivia-api-new1\tPROVISIONING\n{MACHINES}/trivia-api-7f3k\tRUNNING")
         case "gcloud", ["compute", "start-iap-tunnel", *_]:
             port = next(word for word in words if "local-host-port" in word).rpartition(":")[2]
-            return serve(int(port))
+            return serve(int(port), state)
         case _:
             pass
     return 0
 
 
-def serve(port: int) -> int:
-    """Answer /api/health as an API does behind a tunnel, until the tunnel is closed."""
+def serve(port: int, state: Path) -> int:
+    """Answer as the API does behind a tunnel, until the tunnel is closed.
+
+    As long as there is a file `no-tables`, which the first question takes away, its database is empty.
+    """
+    import base64
     import socket
 
     with socket.create_server(("127.0.0.1", port)) as listener:
@@ -81,8 +90,19 @@ def serve(port: int) -> int:
             except TimeoutError:
                 return 1
             with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntrue")
+                request = connection.recv(4096)
+                password = base64.b64encode((state / "secret-trivia-prefect-auth").read_bytes())
+                status = b"200 OK"
+                if not request.startswith(b"POST /api/work_pools/filter "):
+                    status = b"404 Not Found"
+                elif b"Authorization: Basic " + password not in request:
+                    status = b"401 Unauthorized"
+                elif (state / "no-tables").exists():
+                    (state / "no-tables").unlink()
+                    status = b"500 Internal Server Error"
+                connection.sendall(
+                    b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
+                )
 
 
 if __name__ == "__main__":

@@ -185,6 +185,14 @@ def test_each_container_is_confined(name: str) -> None:
     assert not any("docker.sock" in volume for volume in service.get("volumes", []))
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_folders_on_a_tmpfs_can_be_written_by_the_images_user(name: str) -> None:
+    # A tmpfs has the mode of the folder that it covers: 1777 for /tmp, but 755 and root's for /run.
+    folders = [str(value) for value in OURS[name]["environment"].values() if str(value).startswith("/run/")]
+    assert folders
+    assert OURS[name]["tmpfs"] == ["/tmp", "/run:mode=1777"]
+
+
 def test_each_variable_is_a_setting_of_this_project_or_of_prefect() -> None:
     ours = {str(field.validation_alias) for field in Settings.model_fields.values()}
     prefect = prefect_variables()

@@ -33,10 +33,12 @@ VALUES = {
     "TF_STATE_BUCKET": "quiz-state",
     "BASE_DIGEST": BASE,
     "ALERT_EMAIL": "sre@example.com",
+    "OPERATORS": "user:sre@example.com",
 }
 REPOSITORY = "us-central1-docker.pkg.dev/quiz-project/trivia/trivia-render"
 TAG = COMMIT[:12]
 TERRAFORM = ["terraform", "-chdir=infra/terraform/examples/minimal"]
+PEOPLE = '-var=operators=["user:sre@example.com"]'
 VARIABLES = ["-var=project_id=quiz-project", "-var=region=us-central1"]
 
 
@@ -142,7 +144,7 @@ def test_the_steps_come_in_this_order_with_these_arguments() -> None:
     found = steps.steps_of("apply", settings())
     assert [step.name for step in found] == ["init", "foundation", "secrets", "image", "apply", "declare"]
     assert list(found[0].argv) == [
-        *TERRAFORM, "init", "-input=false",
+        *TERRAFORM, "init", "-input=false", "-reconfigure",
         "-backend-config=bucket=quiz-state", "-backend-config=prefix=trivia",
     ]  # fmt: skip
     assert list(found[1].argv) == [
@@ -150,12 +152,19 @@ def test_the_steps_come_in_this_order_with_these_arguments() -> None:
         "-target=module.trivia.module.registry",
         "-target=module.trivia.module.secrets",
         "-target=module.trivia.module.database",
+        "-target=module.trivia.module.monitoring.google_logging_metric.this",
         *VARIABLES, f"-var=image={REPOSITORY}@sha256:{'0' * 64}", "-var=alert_email=sre@example.com",
+        PEOPLE,
     ]  # fmt: skip
     assert list(found[4].argv) == [
-        *TERRAFORM, "apply", *VARIABLES, "-var=image=@image@", "-var=alert_email=sre@example.com",
+        *TERRAFORM, "apply", *VARIABLES, "-var=image=@image@", "-var=alert_email=sre@example.com", PEOPLE,
     ]  # fmt: skip
     assert all(step.fix for step in found)
+
+
+def test_an_upgrade_leaves_the_deployments_for_later() -> None:
+    found = steps.steps_of("apply", settings(DEPLOY_DECLARE="0"))
+    assert [step.name for step in found] == ["init", "foundation", "secrets", "image", "apply"]
 
 
 def test_terraform_asks_unless_it_is_told_not_to() -> None:
@@ -215,8 +224,12 @@ def test_the_root_module_has_every_variable_and_output_that_is_used() -> None:
     assert {"media_bucket", "database_instance", "database_address"} <= outputs
     assert 'module "trivia"' in text
     root = (ROOT / "infra" / "terraform" / "main.tf").read_text()
-    for module in steps.FIRST_MODULES:
-        assert f'module "{module.rpartition(".")[2]}"' in root
+    for target in steps.FIRST_MODULES:
+        _, _, _, module, *resource = target.split(".")
+        assert f'module "{module}"' in root
+        if resource:
+            files = (ROOT / "infra" / "terraform" / "modules" / module).glob("*.tf")
+            assert any('resource "{}" "{}"'.format(*resource) in file.read_text() for file in files)
 
 
 def test_machines_that_run_are_found_in_what_gcloud_lists() -> None:
@@ -295,6 +308,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    before = psutil.Process().children(recursive=True)
     programs, state = tmp_path / "bin", tmp_path / "state"
     programs.mkdir()
     state.mkdir()
@@ -320,7 +334,8 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         yield Cloud(state, handler)
         listening.shutdown()
         thread.join()
-    assert psutil.Process().children(recursive=True) == []
+    # The process may have servers of other tests.
+    assert [child for child in psutil.Process().children(recursive=True) if child not in before] == []
 
 
 def in_order(commands: list[str], *parts: str) -> bool:
@@ -365,6 +380,30 @@ def test_a_deployment_goes_from_nothing_to_declared_flows(
     assert (method, path) == ("POST", "/v1/projects/quiz-project/instances/trivia-db/users")
     assert token == f"Bearer {TOKEN}"
     assert "trivia submit" in capfd.readouterr().out
+
+
+def test_the_deployments_wait_for_the_databases_tables(
+    cloud: Cloud, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (cloud.state / "no-tables").touch()
+    assert command.main(["apply"]) == 0
+    assert not (cloud.state / "no-tables").exists()
+    assert cloud.commands()[-1].endswith("trivia_render deploy")
+
+
+def test_an_alert_that_comes_too_early_for_its_metric_is_made_a_little_later(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner_module, "_AGAIN_SECONDS", 0.01)
+    (cloud.state / "too-early").write_text(f"@{DIGEST}")
+    assert command.main(["apply"]) == 0
+    assert "That passes by itself" in capfd.readouterr().err
+    assert sum(f"@{DIGEST}" in text for text in cloud.commands()) == 2
+
+
+def test_the_lock_of_terraforms_provider_may_wait_for_its_commit(cloud: Cloud) -> None:
+    (cloud.state / "uncommitted").write_text(f"?? {steps.TERRAFORM_FOLDER}/.terraform.lock.hcl\n")
+    assert command.main(["plan"]) == 0
 
 
 def test_no_secret_is_an_argument_or_is_shown(cloud: Cloud, capfd: pytest.CaptureFixture[str]) -> None:
@@ -484,7 +523,8 @@ def test_an_api_that_never_answers_ends_the_deployment(
     (cloud.state / "broken").write_text("start-iap-tunnel")
     assert command.main(["apply"]) == 1
     told = capfd.readouterr().err
-    assert "Prefect's API did not answer within 0 s" in told
+    assert "Prefect's API did not answer as it must within 0 s" in told
+    assert "the API does not answer: " in told or "its machines are starting" in told
     assert "The API does not answer" in told
 
 

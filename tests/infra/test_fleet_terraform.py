@@ -11,6 +11,8 @@ import pytest
 
 from tests.infra.terraform.harness import ROOT, TERRAFORM, Plan, Plant, Report, Result, Terraform, terraform
 from tests.infra.terraform.plan import Enum, at, enum_problems
+from tests.infra.test_terraform import FAULTS as FOUNDATION_FAULTS
+from tests.infra.test_terraform import outcomes, unclear, words
 
 FILES = tuple(
     f"{name}.tftest.hcl" for name in ("fleet", "fleet_refused", "control", "database", "monitoring")
@@ -22,6 +24,7 @@ CONTROL = "modules/control/main.tf"
 DATABASE = "modules/database/main.tf"
 REDIS = "modules/database/redis.tf"
 ALERTS = "modules/monitoring/alerts.tf"
+METRICS = "modules/monitoring/metrics.tf"
 BUDGET = "modules/monitoring/budget.tf"
 
 #: What would size the group against the autoscale flow, or bring a password into Terraform's state.
@@ -207,9 +210,31 @@ FAULTS = (
     fault(FLEET, "target_size        = var.min_machines", "target_size = var.max_machines", "at least."),
     fault(FLEET, 'allow_changing_zone = "YES"', 'allow_changing_zone = "NO"', "where there is capacity."),
     fault(FLEET, 'force_update_on_repair    = "YES"', 'force_update_on_repair = "NO"', "back up to date."),
+    fault(
+        FLEET,
+        'on_failed_health_check    = "DEFAULT_ACTION"',
+        'on_failed_health_check    = "DO_NOTHING"',
+        "A machine whose worker answers no more is treated as one that has failed.",
+    ),
+    fault(
+        FLEET,
+        'default_action_on_failure = "REPAIR"',
+        'default_action_on_failure = "DO_NOTHING"',
+        "A machine that has failed is made anew.",
+    ),
+    fault(
+        FLEET,
+        '    minimal_action                 = "REPLACE"',
+        '    minimal_action                 = "REFRESH"',
+        "A machine gets a new template by being made anew",
+    ),
     fault(FLEET, "wait_for_instances = false", "wait_for_instances = true", "An apply does not wait"),
     # Health
     fault(FLEET, "check_interval_sec  = 30", "check_interval_sec = 300", "Workers are asked every 30 s."),
+    fault(
+        FLEET, "unhealthy_threshold = 3", "unhealthy_threshold = 10", "Three failures, a minute and a half"
+    ),
+    fault(FLEET, "timeout_sec         = 10", "timeout_sec = 1", "A worker under load has 10 s to answer."),
     fault(FLEET, '"/healthz"', '"/status"', "A worker is asked at its /healthz."),
     fault(FLEET, "port         = local.port", "port         = 80", "A worker is asked at its port."),
     fault(
@@ -222,14 +247,14 @@ FAULTS = (
         FLEET_VARIABLES,
         "var.healthy_after_seconds >= 300",
         "var.healthy_after_seconds >= 0",
-        "var.healthy_after_seconds, was expected",
+        'fleet_refused.tftest.hcl, run "refused": var.healthy_after_seconds,',
     ),
     # Access
     fault(
         FLEET,
         "    subnetwork = var.subnetwork\n",
         "    subnetwork = var.subnetwork\n    access_config {}\n",
-        "No machine has a public address.",
+        "No render machine has a public address.",
     ),
     fault(FLEET, "secure_boot          = true", "secure_boot = false", "Machines start what is signed."),
     fault(FLEET, "enable_vtpm                 = true", "enable_vtpm = false", "starts is measured."),
@@ -238,14 +263,35 @@ FAULTS = (
     fault(FLEET, 'serial-port-enable     = "FALSE"', 'serial-port-enable = "TRUE"', "There is no console"),
     fault(FLEET, 'scopes = ["cloud-platform"]', 'scopes = ["compute-rw"]', "A machine acts as the worker"),
     # The least and the most
-    fault(FLEET_VARIABLES, "var.min_machines >= 0 &&", "", "var.min_machines, was expected"),
-    fault(FLEET_VARIABLES, "var.max_machines >= 1 &&", "", "var.max_machines, was expected"),
-    fault(FLEET, "var.min_machines <= var.max_machines", "var.min_machines >= 0", "workers, was expected"),
+    fault(
+        FLEET_VARIABLES,
+        "var.min_machines >= 0 &&",
+        "",
+        'fleet_refused.tftest.hcl, run "refused": var.min_machines,',
+    ),
+    fault(
+        FLEET_VARIABLES,
+        "var.max_machines >= 1 &&",
+        "",
+        'fleet_refused.tftest.hcl, run "refused": var.max_machines,',
+    ),
+    fault(
+        FLEET,
+        "var.min_machines <= var.max_machines",
+        "var.min_machines >= 0",
+        'fleet.tftest.hcl, run "too_many": expect_failures',
+    ),
     # Prefect's API and the control machine
     fault(
         API, 'purpose      = "GCE_ENDPOINT"', 'purpose = "SHARED_LOADBALANCER_VIP"', "The API has one address"
     ),
     fault(API, "allow_global_access   = false", "allow_global_access = true", "from this region alone."),
+    fault(
+        API,
+        'session_affinity      = "NONE"',
+        'session_affinity      = "CLIENT_IP"',
+        "A client's connections go to any machine",
+    ),
     fault(API, "max_unavailable_fixed          = 0", "max_unavailable_fixed = 3", "machine after the other"),
     fault(CONTROL, "max_surge_fixed                = 0", "max_surge_fixed = 3", "There are never two"),
     fault(CONTROL, "target_size        = 1", "target_size = 2", "There is one control machine."),
@@ -254,7 +300,7 @@ FAULTS = (
         CONTROL,
         "    subnetwork = var.subnetwork\n",
         "    subnetwork = var.subnetwork\n    access_config {}\n",
-        "tests/control.tftest.hcl line",
+        "Neither the API nor the control machine has a public address.",
     ),
     # Database and Redis
     fault(DATABASE, "ipv4_enabled       = false", "ipv4_enabled = true", "has a private address alone."),
@@ -280,6 +326,11 @@ FAULTS = (
     ),
     fault(
         ALERTS, 'alignment_period     = "600s"', 'alignment_period = "60s"', "Ten minutes without a decision"
+    ),
+    fault(ALERTS, "      above   = 4", "      above   = 0", "Two new machines"),
+    fault(ALERTS, "      seconds = 900", "      seconds = 0", "A role that does not count yet alerts nobody"),
+    fault(
+        METRICS, "AND NOT ${local.own[id]}", "AND ${local.own[id]}", "is counted apart from everybody else"
     ),
     fault(
         BUDGET, "projects               = [", "resource_ancestors = [", "The budget is of this project alone."
@@ -310,9 +361,23 @@ def test_the_tests_of_machines_database_and_alerts_pass(report: Report) -> None:
 
 def test_each_fault_is_found_by_terraforms_own_tests(faulty: Result) -> None:
     assert not faulty.passed
-    # Terraform breaks its lines.
-    said = re.sub(r"[\s│]+", " ", faulty.output)
+    said = words(faulty.output)
     assert [fault.plant for fault in FAULTS if fault.said not in said] == []
+
+
+def test_each_fault_is_found_by_an_assertion_of_its_own() -> None:
+    said = [fault.said for fault in (*FAULTS, *FOUNDATION_FAULTS)]
+    assert unclear(said, outcomes()) == []
+
+
+def test_a_text_that_does_not_tell_faults_apart_is_found() -> None:
+    known = ["No public address, at all.", "No public address.", 'a.hcl, run "x": var.zones,']
+    assert unclear(["No public address.", "var.zones"], known) == []
+    assert unclear(["public address"], known) == ["public address: found by 2 assertions"]
+    assert unclear(["a private address"], known) == ["a private address: found by 0 assertions"]
+    assert unclear(["at all", "No public address,"], known) == [
+        "No public address,: found by the assertion of another fault"
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -522,7 +587,7 @@ def test_every_runbook_is_a_section_of_the_handbook(report: Report) -> None:
     named = {
         policy["documentation"][0]["content"].rpartition("docs/operations.md#")[2] for policy in policies
     }
-    assert len(policies) == 11
+    assert len(policies) == 12
     assert named <= sections
 
 

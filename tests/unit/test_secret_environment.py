@@ -260,6 +260,7 @@ def test_what_is_wrong_stands_in_the_log_in_its_form_and_the_command_is_not_star
     [
         (("no-such-program",), {}, 127, "no-such-program cannot be started"),
         (("/",), {}, 126, "/ cannot be started"),
+        (("",), {}, 2, "The command has no name"),
         ((), {}, 2, "TRIVIA_SECRETS names them"),
         (("echo",), {"TRIVIA_SECRETS": "A=b"}, 2, "Entry 1 of TRIVIA_SECRETS, A, names no version"),
         (("echo",), {"TRIVIA_ENCODER": "none"}, 2, "TRIVIA_ENCODER"),

@@ -21,6 +21,8 @@ PASSWORD = "hunter2"  # noqa: S105 # pragma: allowlist secret
         ("https://me:hunter2@host.example/api", "https://…@host.example/api"),
         ("a http://me:hunt@er2@h/x, postgresql+asyncpg://p:q@10.0.0.5/prefect?ssl=require", None),
         ("https://hunter2@h", "https://…@h"),
+        ("postgresql+asyncpg://prefect:ab/cd+hunter2@db:5432/x", "postgresql+asyncpg://…@db:5432/x"),
+        ("see http://127.0.0.1:4200/runs/a@b", "see http://127.0.0.1:4200/runs/a@b"),
         ("see https://h/a@b and mail me@h", "see https://h/a@b and mail me@h"),
         ("no address, 3 @ 4", "no address, 3 @ 4"),
     ],
@@ -54,6 +56,26 @@ def test_no_log_line_has_a_password_in_its_message_its_stack_or_its_fields(
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:ab hunter2@127.0.0.1:9/api",
+        "http://me:ab/hunter2@127.0.0.1:9/api",
+        "http://me:ab#hunter2@127.0.0.1:9/api",
+        "me:hunter2@127.0.0.1:9/api",
+        "127.0.0.1:4200/api",
+    ],
+)
+def test_an_address_of_the_server_has_no_password_in_whatever_form(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    with pytest.raises(BadInputError) as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)
+    assert "PREFECT_API_URL" in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "variable", ["TRIVIA_SECRETS", "PREFECT_API_AUTH_STRING", "X_API_KEY", "DATABASE_CONNECTION_URL"]
 )
 def test_a_bad_value_is_not_quoted_where_its_name_says_secret(variable: str) -> None:
@@ -61,7 +83,8 @@ def test_a_bad_value_is_not_quoted_where_its_name_says_secret(variable: str) -> 
 
 
 def test_a_bad_value_is_quoted_without_password_and_not_at_any_length() -> None:
-    assert shown_value("TRIVIA_ENCODER", f"http://me:{PASSWORD}@h") == "'http://…@h'"
+    assert shown_value("TRIVIA_ENCODER", f"http://me:{PASSWORD}@h") == "(not shown)"
+    assert shown_value("TRIVIA_ENCODER", "h264") == "'h264'"
     assert len(shown_value("TRIVIA_ENCODER", "x" * 10_000)) < 300
 
 

@@ -20,7 +20,7 @@ from trivia_render.errors import (
 )
 from trivia_render.models.results import JobState, JobStatus
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.submission import Submission, resubmit_job, retry_job
+from trivia_render.pipeline.submission import Submission, resubmit_job, retry_job, retry_seen_job
 from trivia_render.settings import load_settings
 from trivia_render.wiring import make_ports, make_store
 
@@ -199,7 +199,7 @@ def _one(
 
 
 def _retry(ports: Ports, status: JobStatus) -> Submission | None:
-    return retry_job(ports, channel=status.channel, job_id=status.job_id)
+    return retry_seen_job(ports, seen=status)
 
 
 def _resubmit(ports: Ports, status: JobStatus) -> Submission | None:

@@ -2,8 +2,9 @@
 
 import re
 
-# Up to the last @ before the path: a password may hold one.
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+# Up to the last @ before the path: a password may hold one. And one with a slash of its own, as programs other
+# than browsers read it; digits and then a slash are a port.
+_USER = re.compile(r"(?<=://)(?:[^/?#\s]*@|[^/?#\s@:]+:(?!\d{1,5}[/?#])[^\s@]*@)")
 _QUERY = re.compile(r"\?[^\s#'\"]+")
 _SECRET_NAME = re.compile(
     r"AUTH|SECRET|PASSWORD|TOKEN|CREDENTIAL|(?:^|_)KEY(?:_|$)|CONNECTION_URL", re.IGNORECASE
@@ -25,8 +26,8 @@ def redacted_url(text: str) -> str:
 
 
 def shown_value(variable: str, value: object) -> str:
-    """Return an environment variable's value as an error may quote it: nothing if its name says secret."""
-    if _SECRET_NAME.search(variable):
+    """Return an environment variable's value as an error may quote it: nothing if it may hold a password."""
+    if _SECRET_NAME.search(variable) or "@" in str(value):
         return "(not shown)"
-    text = without_users(repr(value))
+    text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -139,11 +139,25 @@ def resubmit_job(ports: Ports, *, seen: JobStatus) -> Submission | None:
     None where the job has gone on meanwhile or a live run holds it: then nothing is written. Raises
     JobUnknownError where its config is gone.
     """
+    if seen.state not in {"pending", "running"}:
+        return None
+    if live_lease(ports, channel=seen.channel, job_id=seen.job_id) is not None:
+        return None
+    return _pending_unless_changed(ports, seen)
+
+
+def retry_seen_job(ports: Ports, *, seen: JobStatus) -> Submission | None:
+    """Make an ended job pending again, as `retry_job` does, if it still is as it was seen; else return None.
+
+    Raises JobUnknownError where its config is gone.
+    """
+    return None if seen.state in {"pending", "running"} else _pending_unless_changed(ports, seen)
+
+
+def _pending_unless_changed(ports: Ports, seen: JobStatus) -> Submission | None:
     channel, job_id = seen.channel, seen.job_id
     status, generation = read_status_object(ports.store, channel=channel, job_id=job_id)
-    if status is None or status != seen or status.state not in {"pending", "running"}:
-        return None
-    if live_lease(ports, channel=channel, job_id=job_id) is not None:
+    if status is None or status != seen:
         return None
     parsed, warnings = parse_job_config(_read_config(ports, channel, job_id))
     changed = _pending(ports, status, config_sha256=parsed.digest(), priority=status.priority)

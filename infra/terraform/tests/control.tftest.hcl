@@ -87,6 +87,11 @@ run "load_balancer" {
   }
 
   assert {
+    condition     = google_compute_region_backend_service.api.session_affinity == "NONE"
+    error_message = "A client's connections go to any machine of the API: none of them keeps anything."
+  }
+
+  assert {
     condition     = google_compute_region_health_check.api.http_health_check[0].request_path == "/api/health" && google_compute_region_health_check.api.http_health_check[0].port == 4200 && google_compute_region_health_check.api.check_interval_sec == 5
     error_message = "It sends nothing to a machine whose API does not answer."
   }
@@ -136,7 +141,7 @@ run "access" {
 
   assert {
     condition     = alltrue([for template in [google_compute_instance_template.api, google_compute_instance_template.control] : length(template.network_interface) == 1 && length(template.network_interface[0].access_config) == 0 && length(template.network_interface[0].ipv6_access_config) == 0])
-    error_message = "No machine has a public address."
+    error_message = "Neither the API nor the control machine has a public address."
   }
 
   assert {
@@ -191,6 +196,7 @@ run "refused" {
     control_machine_type  = "large"
     api_machines          = 0
     healthy_after_seconds = 10
+    boot_seconds          = 10
     min_machines          = 0.5
     max_machines          = 0
     extra_environment     = { LD_PRELOAD = "x" }
@@ -203,6 +209,7 @@ run "refused" {
     var.control_machine_type,
     var.api_machines,
     var.healthy_after_seconds,
+    var.boot_seconds,
     var.min_machines,
     var.max_machines,
     var.extra_environment,

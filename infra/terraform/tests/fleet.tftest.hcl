@@ -110,6 +110,21 @@ run "group" {
   }
 
   assert {
+    condition     = google_compute_region_instance_group_manager.workers.instance_lifecycle_policy[0].on_failed_health_check == "DEFAULT_ACTION"
+    error_message = "A machine whose worker answers no more is treated as one that has failed."
+  }
+
+  assert {
+    condition     = google_compute_region_instance_group_manager.workers.instance_lifecycle_policy[0].default_action_on_failure == "REPAIR"
+    error_message = "A machine that has failed is made anew."
+  }
+
+  assert {
+    condition     = google_compute_region_instance_group_manager.workers.update_policy[0].minimal_action == "REPLACE"
+    error_message = "A machine gets a new template by being made anew: its disk is a part of it."
+  }
+
+  assert {
     condition     = { for port in google_compute_region_instance_group_manager.workers.named_port : port.name => port.port } == { worker = 4310 }
     error_message = "The group names the port of its workers."
   }
@@ -130,6 +145,16 @@ run "health" {
   assert {
     condition     = google_compute_health_check.worker.check_interval_sec == 30
     error_message = "Workers are asked every 30 s."
+  }
+
+  assert {
+    condition     = google_compute_health_check.worker.unhealthy_threshold == 3
+    error_message = "Three failures, a minute and a half, are the end of a render machine: one is a busy moment."
+  }
+
+  assert {
+    condition     = google_compute_health_check.worker.timeout_sec == 10
+    error_message = "A worker under load has 10 s to answer."
   }
 
   assert {
@@ -157,7 +182,7 @@ run "access" {
 
   assert {
     condition     = length(google_compute_instance_template.worker.network_interface) == 1 && length(google_compute_instance_template.worker.network_interface[0].access_config) == 0 && length(google_compute_instance_template.worker.network_interface[0].ipv6_access_config) == 0
-    error_message = "No machine has a public address."
+    error_message = "No render machine has a public address."
   }
 
   assert {

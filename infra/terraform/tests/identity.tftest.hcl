@@ -64,6 +64,16 @@ run "people" {
   }
 
   assert {
+    condition = { for grant in google_project_iam_member.people_view : "${grant.member} ${grant.role}" => true } == {
+      for pair in setproduct(
+        ["group:video@example.com", "user:sre@example.com"],
+        ["roles/logging.viewer", "roles/monitoring.viewer", "roles/serviceusage.serviceUsageConsumer"],
+      ) : "${pair[0]} ${pair[1]}" => true
+    }
+    error_message = "People see logs and metrics, and may use the project as the one whose quota counts."
+  }
+
+  assert {
     condition     = toset([for grant in google_project_iam_member.shell : grant.member]) == toset(["user:sre@example.com"])
     error_message = "Administrators alone log in to machines."
   }
@@ -71,6 +81,11 @@ run "people" {
   assert {
     condition     = toset([for grant in google_service_account_iam_member.shell : grant.member]) == toset(["user:sre@example.com"])
     error_message = "Administrators alone act as a machine."
+  }
+
+  assert {
+    condition     = alltrue([for grant in google_service_account_iam_member.shell : !endswith(grant.service_account_id, "/trivia-deployer@example-project.iam.gserviceaccount.com") && grant.role == "roles/iam.serviceAccountUser"])
+    error_message = "Nobody acts as the deployer, which is for Cloud Build and CI."
   }
 
   assert {

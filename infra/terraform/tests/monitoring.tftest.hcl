@@ -17,7 +17,10 @@ variables {
   database_instance = "trivia-prefect"
   redis_instance    = "trivia-redis"
   api_group         = "trivia-api"
-  secret_ids        = ["trivia-prefect-auth", "trivia-database-url"]
+  secret_readers = {
+    trivia-prefect-auth = ["worker@example.com", "api@example.com"]
+    trivia-database-url = ["api@example.com"]
+  }
 }
 
 run "metrics" {
@@ -28,7 +31,7 @@ run "metrics" {
   }
 
   assert {
-    condition     = keys(output.log_metrics) == ["api_unhealthy", "decisions", "errors", "gpu_faults", "jobs_failed", "preemptions", "runs_dead", "secret_denied"]
+    condition     = keys(output.log_metrics) == ["api_unhealthy", "decisions", "errors", "gpu_faults", "jobs_failed", "preemptions", "runs_dead", "secret_denied", "secret_denied_own"]
     error_message = "There is a metric of each event that is alerted on."
   }
 
@@ -41,6 +44,17 @@ run "metrics" {
     condition     = alltrue([for key in ["errors", "gpu_faults", "jobs_failed"] : google_logging_metric.this[key].label_extractors == tomap({ code = "EXTRACT(jsonPayload.error_code)" })])
     error_message = "Errors are counted by their code."
   }
+
+  assert {
+    condition = (
+      endswith(google_logging_metric.this["secret_denied"].filter, " AND (${join(" OR ", [
+        "(protoPayload.resourceName:\"/secrets/trivia-database-url\" AND NOT protoPayload.authenticationInfo.principalEmail=(\"api@example.com\"))",
+        "(protoPayload.resourceName:\"/secrets/trivia-prefect-auth\" AND NOT protoPayload.authenticationInfo.principalEmail=(\"worker@example.com\" OR \"api@example.com\"))",
+      ])})") &&
+      replace(google_logging_metric.this["secret_denied"].filter, "AND NOT ", "AND ") == google_logging_metric.this["secret_denied_own"].filter
+    )
+    error_message = "A machine that should read a secret is counted apart from everybody else, other machines too."
+  }
 }
 
 run "alerts" {
@@ -51,7 +65,7 @@ run "alerts" {
   }
 
   assert {
-    condition     = keys(google_monitoring_alert_policy.threshold) == ["api_unhealthy", "database_cpu", "database_disk", "fleet_at_maximum", "gpu_faults", "jobs_failed", "preemptions", "redis_memory", "runs_dead", "secret_denied"]
+    condition     = keys(google_monitoring_alert_policy.threshold) == ["api_unhealthy", "database_cpu", "database_disk", "fleet_at_maximum", "gpu_faults", "jobs_failed", "preemptions", "redis_memory", "runs_dead", "secret_denied", "secret_denied_own"]
     error_message = "Each has its alert."
   }
 
@@ -63,6 +77,25 @@ run "alerts" {
   assert {
     condition     = google_monitoring_alert_policy.threshold["fleet_at_maximum"].conditions[0].condition_threshold[0].threshold_value == 19.5 && google_monitoring_alert_policy.threshold["fleet_at_maximum"].conditions[0].condition_threshold[0].duration == "3600s"
     error_message = "A fleet that is as large as it may be for an hour is told of."
+  }
+
+  assert {
+    condition = [
+      for condition in google_monitoring_alert_policy.threshold["api_unhealthy"].conditions[0].condition_threshold :
+      "over ${condition.threshold_value} in ${condition.aggregations[0].alignment_period} for ${condition.duration}"
+    ] == ["over 4 in 900s for 0s"]
+    error_message = "Two new machines, of which each of two checks says once that they are not there yet, alert nobody."
+  }
+
+  assert {
+    condition = { for key in ["secret_denied", "secret_denied_own"] : key => [
+      for condition in google_monitoring_alert_policy.threshold[key].conditions[0].condition_threshold :
+      "over ${condition.threshold_value} in ${condition.aggregations[0].alignment_period} for ${condition.duration}"
+      ] } == {
+      secret_denied     = ["over 0 in 300s for 0s"]
+      secret_denied_own = ["over 0 in 300s for 900s"]
+    }
+    error_message = "A role that does not count yet alerts nobody; strangers at a secret do at once."
   }
 
   assert {
@@ -126,9 +159,10 @@ run "refused" {
     budget          = 0.5
     budget_currency = "dollars"
     runbook_url     = "javascript:alert(1)"
+    secret_readers  = { trivia-prefect-auth = [] }
   }
 
-  expect_failures = [var.alert_email, var.billing_account, var.budget, var.budget_currency, var.runbook_url]
+  expect_failures = [var.alert_email, var.billing_account, var.budget, var.budget_currency, var.runbook_url, var.secret_readers]
 }
 
 run "budget_without_amount" {

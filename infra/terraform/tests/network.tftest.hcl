@@ -13,6 +13,7 @@ variables {
   worker_email          = "worker@example.com"
   control_email         = "control@example.com"
   api_email             = "api@example.com"
+  administrators        = ["user:sre@example.com"]
 }
 
 run "routes" {
@@ -69,6 +70,23 @@ run "ingress" {
       length(google_compute_firewall.deny_ingress.log_config) == 1
     )
     error_message = "Everything else is denied and logged."
+  }
+}
+
+run "without_administrators" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    administrators = []
+  }
+
+  assert {
+    condition     = keys(google_compute_firewall.ingress) == ["api", "health-api", "health-control", "health-worker", "tunnel-api", "tunnel-dashboard"] && !contains(flatten([for rule in google_compute_firewall.ingress : [for allow in rule.allow : allow.ports]]), "22")
+    error_message = "Where nobody may open a shell, nothing comes in at port 22."
   }
 }
 

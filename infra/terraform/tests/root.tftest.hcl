@@ -30,39 +30,69 @@ run "whole" {
   }
 }
 
+# Zones that are named count, and none are needed from the table.
+run "elsewhere" {
+  command = plan
+
+  variables {
+    region = "southamerica-east1"
+    zones  = ["southamerica-east1-c"]
+  }
+
+  assert {
+    condition     = output.zones == tolist(["southamerica-east1-c"])
+    error_message = "Machines are looked for in the zones that were named."
+  }
+}
+
+run "unknown_region" {
+  command = plan
+
+  variables {
+    region = "southamerica-east1"
+  }
+
+  expect_failures = [output.zones]
+}
+
 run "refused" {
   command = plan
 
   variables {
-    project_id            = "Example"
-    region                = "us-central1-a"
-    name                  = "-"
-    labels                = { "A b" = "c" }
-    operators             = ["allUsers"]
-    administrators        = ["domain:example.com"]
-    subnet_cidr           = "10.20.0.0/28"
-    private_services_cidr = "ten"
-    iap_ranges            = ["0.0.0.0/0"]
-    health_check_ranges   = ["0.0.0.0/0"]
-    soft_delete_days      = 1
-    keep_images           = 0
-    image                 = "us-central1-docker.pkg.dev/example-project/trivia/trivia-render:latest"
-    zones                 = ["us-central1"]
-    min_machines          = -1
-    max_machines          = 0
-    machine_type          = "e2-standard-4"
-    gpu_type              = "nvidia-tesla-a100"
-    cos_image             = "debian-12"
-    worker_environment    = { "HOME" = "/" }
-    control_environment   = { "TRIVIA_X" = "a\nb" }
-    database_tier         = "big"
-    database_availability = "BOTH"
-    redis_tier            = "CHEAP"
-    redis_memory_gb       = 0
-    alert_email           = "nobody"
-    runbook_url           = "file"
-    billing_account       = "mine"
-    budget                = 0.5
+    project_id                = "Example"
+    region                    = "us-central1-a"
+    name                      = "-"
+    labels                    = { "A b" = "c" }
+    operators                 = ["allUsers"]
+    administrators            = ["domain:example.com"]
+    subnet_cidr               = "10.20.0.0/28"
+    private_services_cidr     = "ten"
+    iap_ranges                = ["0.0.0.0/0"]
+    health_check_ranges       = ["0.0.0.0/0"]
+    soft_delete_days          = 1
+    keep_images               = 5
+    image                     = "us-central1-docker.pkg.dev/example-project/trivia/trivia-render:latest"
+    zones                     = ["us-central1"]
+    min_machines              = -1
+    max_machines              = 0
+    machine_type              = "n1-custom-4-4096"
+    gpu_type                  = "nvidia-tesla-a100"
+    cos_image                 = "projects/cos-cloud/global/images/family/cos-stable"
+    api_machine_type          = "large"
+    control_machine_type      = "large"
+    gpu_driver_version        = "newest"
+    preemption_notice_seconds = 60
+    healthy_after_seconds     = 10
+    worker_environment        = { "HOME" = "/" }
+    control_environment       = { "TRIVIA_X" = "a\nb" }
+    database_tier             = "db-f1-micro"
+    database_availability     = "BOTH"
+    redis_tier                = "CHEAP"
+    redis_memory_gb           = 0
+    alert_email               = "nobody"
+    runbook_url               = "file"
+    billing_account           = "mine"
+    budget                    = 0.5
   }
 
   expect_failures = [
@@ -85,6 +115,11 @@ run "refused" {
     var.machine_type,
     var.gpu_type,
     var.cos_image,
+    var.api_machine_type,
+    var.control_machine_type,
+    var.gpu_driver_version,
+    var.preemption_notice_seconds,
+    var.healthy_after_seconds,
     var.worker_environment,
     var.control_environment,
     var.database_tier,

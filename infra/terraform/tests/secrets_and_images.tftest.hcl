@@ -53,13 +53,12 @@ run "images" {
   }
 
   variables {
-    project_id  = "example-project"
-    name        = "trivia"
-    region      = "us-central1"
-    labels      = { app = "trivia" }
-    readers     = ["serviceAccount:worker@example.com"]
-    writers     = ["serviceAccount:deployer@example.com"]
-    keep_images = 10
+    project_id = "example-project"
+    name       = "trivia"
+    region     = "us-central1"
+    labels     = { app = "trivia" }
+    readers    = ["serviceAccount:worker@example.com"]
+    writers    = ["serviceAccount:deployer@example.com"]
   }
 
   assert {
@@ -78,6 +77,11 @@ run "images" {
       delete-old  = "DELETE"
     } && !google_artifact_registry_repository.this.cleanup_policy_dry_run
     error_message = "Old images go, the newest stay."
+  }
+
+  assert {
+    condition     = [for policy in google_artifact_registry_repository.this.cleanup_policies : one(policy.most_recent_versions).keep_count if policy.action == "KEEP"] == [30]
+    error_message = "Ten images stay, of which a push with provenance makes three versions each."
   }
 
   assert {

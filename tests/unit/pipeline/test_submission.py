@@ -36,7 +36,7 @@ from trivia_render.errors import (
 from trivia_render.models.parse import parse_job_config
 from trivia_render.pipeline.handover import give_back
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.submission import Submission, note_run, resubmit_job, retry_job, submit_job
+from trivia_render.pipeline.submission import Submission, note_run, resubmit_job, retry_job, retry_seen_job, submit_job
 from trivia_render.storage.keys import asset_key, config_key, lease_key, status_key
 from trivia_render.storage.local import LocalStore
 
@@ -394,6 +394,20 @@ def test_a_job_that_a_live_run_holds_or_that_has_gone_on_is_left_alone(ports: Po
     before = snapshot(ports.store)
     assert resubmit_job(ports, seen=seen) is None
     assert snapshot(ports.store) == before
+
+
+def test_a_failed_job_that_somebody_else_started_again_is_left_alone(ports: Ports) -> None:
+    submit(ports)
+    end(ports, "failed")
+    seen = status_in(ports.store)
+    retry_job(ports, channel=CHANNEL, job_id=JOB)
+    end(ports, "completed")
+    before = snapshot(ports.store)
+    assert retry_seen_job(ports, seen=seen) is None
+    assert snapshot(ports.store) == before
+    again = retry_seen_job(ports, seen=status_in(ports.store))
+    assert again is not None
+    assert again.status.state == "pending"
 
 
 @pytest.mark.parametrize("state", ["failed", "completed"])

@@ -17,6 +17,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from tests.cloud.fault_proxy import FOR_EVER, FaultProxy, strict_gcs
 from tests.cloud.gcs_server import clear_bucket, client_for, create_bucket
 from trivia_render.errors import (
+    BucketMissingError,
     ObjectDamagedError,
     ObjectMissingError,
     PreconditionFailedError,
@@ -197,7 +198,7 @@ def test_a_missing_bucket_is_not_a_missing_object(
     store = GcsStore("no-such-bucket", client=lambda: client, limits=QUICK)
     with pytest.raises(StoreError, match="no-such-bucket") as caught:
         each_method(store, tmp_path)[method]()
-    assert type(caught.value) is StoreError
+    assert type(caught.value) is BucketMissingError
     assert "GCS_BUCKET" in caught.value.remedy
 
 

@@ -5,7 +5,10 @@ locals {
   control_group_name = "${var.name}-control"
   dashboard_port     = 4300
 
-  client_environment = merge(var.extra_environment, {
+  client_environment = merge({
+    # A setting can say otherwise.
+    TRIVIA_BOOT_SECONDS = tostring(var.boot_seconds)
+    }, var.extra_environment, {
     PREFECT_API_URL       = local.api_url
     GCS_BUCKET            = var.media_bucket
     PROJECT_ID            = var.project_id

@@ -164,6 +164,17 @@ variable "max_machines" {
   }
 }
 
+variable "boot_seconds" {
+  description = "How long a new render machine may take: the autoscale flow counts it as one that comes until then."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.boot_seconds >= 300 && var.boot_seconds <= 3600
+    error_message = "Give 300 to 3600 s, as long as the group of render machines waits."
+  }
+}
+
 variable "extra_environment" {
   description = "Further settings of control worker and dashboard, such as TRIVIA_IDLE_SECONDS. None of them secret."
   type        = map(string)

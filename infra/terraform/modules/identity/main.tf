@@ -18,7 +18,7 @@ locals {
     }
     deployer = {
       title       = "Deployer"
-      description = "Pushes images and declares deployments."
+      description = "For Cloud Build and CI: pushes images and declares deployments. No person acts as it."
     }
   }
   machines = ["worker", "control", "api"]
@@ -45,6 +45,9 @@ locals {
     { for member in var.administrators : member => { member = member, ports = [22, 4200, 4300] } },
   )
   people = toset(concat(var.operators, var.administrators))
+
+  # A client whose quota is this project's needs serviceusage.services.use, as that of the buckets and of gcloud.
+  people_roles = ["roles/logging.viewer", "roles/monitoring.viewer", "roles/serviceusage.serviceUsageConsumer"]
 }
 
 resource "google_service_account" "this" {
@@ -134,7 +137,7 @@ resource "google_project_iam_member" "finder" {
 
 resource "google_project_iam_member" "people_view" {
   for_each = {
-    for pair in setproduct(local.people, ["roles/logging.viewer", "roles/monitoring.viewer"]) :
+    for pair in setproduct(local.people, local.people_roles) :
     "${pair[0]} ${basename(pair[1])}" => { member = pair[0], role = pair[1] }
   }
 

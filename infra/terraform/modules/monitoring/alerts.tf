@@ -99,11 +99,14 @@ locals {
       severity = "CRITICAL"
       filter   = "resource.type=\"gce_instance_group\" AND ${local.counted.api_unhealthy}"
       aligner  = "ALIGN_DELTA"
-      every    = 300
-      above    = 0
-      seconds  = 0
-      says     = "A machine of Prefect's API has failed its health check. Renders under way go on; nothing new begins while no machine answers."
-      runbook  = "the-api-does-not-answer"
+      # A new machine is unhealthy until its API answers, which each of its two checks logs once: a first deployment,
+      # and one that replaces both machines, are four lines. When the API is out, its machines are made anew and are
+      # unhealthy again, which is eight within a quarter of an hour.
+      every   = 900
+      above   = 4
+      seconds = 0
+      says    = "Machines of Prefect's API fail their health checks again and again. Renders under way go on; nothing new begins while no machine answers."
+      runbook = "the-api-does-not-answer"
     }
     secret_denied = {
       title    = "A secret was asked for and denied"
@@ -113,8 +116,21 @@ locals {
       every    = 300
       above    = 0
       seconds  = 0
-      says     = "Somebody without the right has asked for a secret of this deployment. The audit log names who; a machine of ours that lacks its role does it as well."
+      says     = "Somebody without the right has asked for a secret of this deployment. The audit log names who."
       runbook  = "rotate-secrets"
+    }
+    secret_denied_own = {
+      title    = "Machines are denied their secrets"
+      severity = "ERROR"
+      filter   = "resource.type=\"audited_resource\" AND ${local.counted.secret_denied_own}"
+      aligner  = "ALIGN_DELTA"
+      every    = 300
+      above    = 0
+      # IAM takes two minutes, and at times more than seven, until a new role counts; machines ask again meanwhile. So
+      # this has to last a quarter of an hour, and is counted apart from strangers, who ask once.
+      seconds = 900
+      says    = "For a quarter of an hour, machines of this deployment have been denied a secret that they should read: their service account lacks its role."
+      runbook = "rotate-secrets"
     }
   }
 }

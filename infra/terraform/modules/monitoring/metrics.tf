@@ -5,6 +5,11 @@ locals {
   containers = "resource.type=\"gce_instance\" AND logName=\"projects/${var.project_id}/logs/cos_containers\""
   by_code    = { code = "EXTRACT(jsonPayload.error_code)" }
   no_label   = {}
+  # Who of the machines should read a secret.
+  own = {
+    for id, emails in var.secret_readers :
+    id => "protoPayload.authenticationInfo.principalEmail=(${join(" OR ", [for email in emails : "\"${email}\""])})"
+  }
 
   log_metrics = {
     preemptions = {
@@ -43,8 +48,13 @@ locals {
       labels      = local.no_label
     }
     secret_denied = {
-      description = "Refused readings of the deployment's secrets."
-      filter      = "resource.type=\"audited_resource\" AND logName=\"projects/${var.project_id}/logs/cloudaudit.googleapis.com%2Fdata_access\" AND protoPayload.serviceName=\"secretmanager.googleapis.com\" AND protoPayload.status.code=7 AND (${join(" OR ", [for id in var.secret_ids : "protoPayload.resourceName:\"/secrets/${id}\""])})"
+      description = "Refused readings of the deployment's secrets by anybody who should not read them."
+      filter      = "resource.type=\"audited_resource\" AND logName=\"projects/${var.project_id}/logs/cloudaudit.googleapis.com%2Fdata_access\" AND protoPayload.serviceName=\"secretmanager.googleapis.com\" AND protoPayload.status.code=7 AND (${join(" OR ", [for id, emails in var.secret_readers : "(protoPayload.resourceName:\"/secrets/${id}\" AND NOT ${local.own[id]})"])})"
+      labels      = local.no_label
+    }
+    secret_denied_own = {
+      description = "Refused readings of the deployment's secrets by its own machines."
+      filter      = "resource.type=\"audited_resource\" AND logName=\"projects/${var.project_id}/logs/cloudaudit.googleapis.com%2Fdata_access\" AND protoPayload.serviceName=\"secretmanager.googleapis.com\" AND protoPayload.status.code=7 AND (${join(" OR ", [for id, emails in var.secret_readers : "(protoPayload.resourceName:\"/secrets/${id}\" AND ${local.own[id]})"])})"
       labels      = local.no_label
     }
   }

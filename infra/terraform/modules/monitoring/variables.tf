@@ -53,9 +53,14 @@ variable "api_group" {
   type        = string
 }
 
-variable "secret_ids" {
-  description = "Ids of the deployment's secrets."
-  type        = list(string)
+variable "secret_readers" {
+  description = "The deployment's secrets, each with the addresses of the service accounts whose machines read it."
+  type        = map(list(string))
+
+  validation {
+    condition     = length(var.secret_readers) > 0 && alltrue([for emails in var.secret_readers : length(emails) > 0])
+    error_message = "Name one secret at least, and one reader of each."
+  }
 }
 
 variable "billing_account" {

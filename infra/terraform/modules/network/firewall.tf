@@ -3,7 +3,7 @@
 
 locals {
   # What may come in: who asks, which machines answer, on which ports.
-  ingress = {
+  ingress = merge({
     health-worker = {
       description = "Health checks of render machines: /healthz."
       sources     = var.health_check_ranges
@@ -40,13 +40,14 @@ locals {
       targets     = [var.control_email]
       ports       = ["4300"]
     }
+    }, length(var.administrators) == 0 ? {} : {
     tunnel-ssh = {
       description = "Administrators' tunnels to SSH, with OS Login."
       sources     = var.iap_ranges
       targets     = local.machines
       ports       = ["22"]
     }
-  }
+  })
 
   # What may go out. Names, time and identity come from the metadata server, which no rule can cut off.
   egress = {

@@ -33,6 +33,11 @@ variable "health_check_ranges" {
   type        = list(string)
 }
 
+variable "administrators" {
+  description = "Who may open a shell on the machines; without anybody, nothing comes in at port 22."
+  type        = list(string)
+}
+
 variable "worker_email" {
   description = "Service account of the render machines, by which firewall rules know them."
   type        = string

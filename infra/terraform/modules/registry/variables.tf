@@ -29,6 +29,7 @@ variable "writers" {
 }
 
 variable "keep_images" {
-  description = "How many of the newest images are kept whatever their age."
+  description = "How many of the newest versions are kept whatever their age. A push with provenance makes up to three, an index, the image and its attestation: 30 are ten images."
   type        = number
+  default     = 30
 }
