@@ -33,126 +33,145 @@ class NvencFault(NamedTuple):
 
 
 class _Rule(NamedTuple):
+    """A class of faults. `ffmpeg`: in a line of FFmpeg's; `nvml`: all of an error's words."""
+
     error: type[EncoderUnavailableError]
     what: str
     remedy: str
-    pattern: re.Pattern[str]
+    ffmpeg: tuple[re.Pattern[str], ...]
+    nvml: tuple[str, ...]
 
 
-def _rule(error: type[EncoderUnavailableError], what: str, remedy: str, *words: str) -> _Rule:
-    return _Rule(error, what, remedy, re.compile("|".join(words)))
+def _rule(
+    error: type[EncoderUnavailableError],
+    what: str,
+    remedy: str,
+    *,
+    ffmpeg: tuple[str, ...],
+    nvml: tuple[str, ...] = (),
+) -> _Rule:
+    return _Rule(error, what, remedy, tuple(map(re.compile, ffmpeg)), nvml)
 
 
 _REPLACE: Final = (
     "Replace the machine: a managed instance group does it once /healthz fails. If each new one is the same, "
     "look at its driver and at the kernel's log (`dmesg | grep -i xid`)."
 )
+#: The first pattern that matches counts. Each says one thing, and a test has a text that only it matches.
 _RULES: Final = (
     _rule(
         GpuMissingError,
         "The NVIDIA driver's libraries are missing",
         "Install the driver. In a container mount its libraries, name them in LD_LIBRARY_PATH, and ask for "
         "the `video`, `compute` and `utility` driver capabilities (NVIDIA_DRIVER_CAPABILITIES).",
-        # nvenc.c, nvenc_load_libraries. After the second FFmpeg also names a driver version, to no purpose.
-        r"Cannot load libcuda\.so",
-        r"Cannot load libnvidia-encode\.so",
-        # NVML_ERROR_LIBRARY_NOT_FOUND, NVML_ERROR_DRIVER_NOT_LOADED.
-        r"NVML Shared Library Not Found",
-        r"Driver Not Loaded",
-        # cuInit with the library of the CUDA toolkit's `stubs` folder.
-        r"CUDA_ERROR_STUB_LIBRARY",
+        ffmpeg=(
+            # nvenc.c, nvenc_load_libraries. After the second FFmpeg also names a driver version, to no purpose.
+            r"Cannot load libcuda\.so",
+            r"Cannot load libnvidia-encode\.so",
+        ),
+        nvml=("Driver Not Loaded",),
     ),
     _rule(
         DriverTooOldError,
         "The NVIDIA driver is too old for this FFmpeg, or its parts do not match",
         "Install the driver that the message names, or an FFmpeg that was built for an older one "
         "(TRIVIA_FFMPEG). After an upgrade of the driver restart the machine.",
-        # nvenc.c, nvenc_load_libraries and nvenc_print_driver_requirement.
-        r"Driver does not support the required nvenc API version",
-        r"The minimum required Nvidia driver for nvenc is",
-        # A function that the driver does not have yet.
-        r"Cannot load (?:cu[A-Z]|NvEncodeAPI)\w+",
-        r"failed: invalid version \(15\)",
-        r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
-        r"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
-        # NVML_ERROR_FUNCTION_NOT_FOUND.
-        r"Function Not Found",
-        # NVML_ERROR_LIB_RM_VERSION_MISMATCH, as pynvml and as the library words it.
-        r"NVML/RM version mismatch",
-        r"Driver/library version mismatch",
+        ffmpeg=(
+            # nvenc.c, nvenc_load_libraries and nvenc_print_driver_requirement.
+            r"Driver does not support the required nvenc API version",
+            r"The minimum required Nvidia driver for nvenc is",
+            # A function that the driver does not have yet.
+            r"Cannot load cu[A-Z]\w+",
+            r"Cannot load NvEncodeAPI\w+",
+            r": invalid version \(15\)",
+            r"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH\b",
+            r"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE\b",
+        ),
+        nvml=("Function Not Found", "RM has detected an NVML/RM version mismatch."),
     ),
     _rule(
         NvencSessionsExhaustedError,
         "The GPU takes no further encode now: its NVENC sessions or its memory are used up",
         "Lower TRIVIA_ENCODES_PER_GPU, and let nothing else use the GPU. GeForce drivers limit the number of "
         "sessions; a T4's does not.",
-        # nvenc.c, nvenc_open_session: 10 is a full session table or memory, 21 what some drivers say instead.
-        r"\w+ failed!?: out of memory \(10\)",
-        r"\w+ failed!?: incompatible client key \(21\)",
-        # nvenc.c, nvenc_alloc_surface, nvenc_send_frame and process_output_surface.
-        r"(?:buffer|resource|configuration): out of memory \(10\)",
-        r"failed!?: encoder busy \(18\)",
-        r"CUDA_ERROR_OUT_OF_MEMORY",
+        ffmpeg=(
+            # NV_ENC_ERR_OUT_OF_MEMORY: a full session table or memory, of any call. Some drivers say 21 instead.
+            r": out of memory \(10\)",
+            r": incompatible client key \(21\)",
+            r": encoder busy \(18\)",
+            r"CUDA_ERROR_OUT_OF_MEMORY\b",
+        ),
     ),
     _rule(
         GpuLostError,
         "The GPU is lost, or its driver no longer reaches it",
         _REPLACE,
-        # The kernel's words for Xid 79.
-        r"fallen off the bus",
-        # NVML_ERROR_GPU_IS_LOST, NVML_ERROR_RESET_REQUIRED (the library's and pynvml's words).
-        r"GPU is lost",
-        r"GPU requires (?:reset|restart)",
-        # NVML_ERROR_UNKNOWN: what a GPU's handle says that is gone. FFmpeg writes its own in small letters.
-        r"Unknown Error",
-        # cuda.h: errors after which a context, and often the GPU, cannot be used any more. UNKNOWN (999)
-        # comes of cuInit and cuCtxCreate where the kernel's part of the driver does not answer.
-        r"CUDA_ERROR_(?:UNKNOWN|DEINITIALIZED|DEVICE_UNAVAILABLE|ECC_UNCORRECTABLE|NVLINK_UNCORRECTABLE"
-        r"|HARDWARE_STACK_ERROR|ILLEGAL_ADDRESS|ILLEGAL_INSTRUCTION|INVALID_PC|MISALIGNED_ADDRESS|LAUNCH_FAILED"
-        r"|LAUNCH_TIMEOUT|CONTAINED|CONTEXT_IS_DESTROYED|INVALID_CONTEXT|MAP_FAILED|SYSTEM_NOT_READY"
-        r"|EXTERNAL_DEVICE)\b",
-        r"unspecified launch failure",
-        # nvenc.c: the session's device is gone.
-        r": (?:invalid encoder device \(3\)|invalid device \(4\)|device does not exist \(5\))",
-        # In the middle of an encode (nvenc_send_frame, process_output_surface), when all was well before.
-        r"(?:EncodePicture failed!|Failed locking bitstream buffer): (?:generic error \(20\)|unknown error)",
+        ffmpeg=(
+            # Errors after which a context, and often the GPU, cannot be used any more. UNKNOWN (999) comes of
+            # cuInit and cuCtxCreate where the kernel's part of the driver does not answer.
+            r"CUDA_ERROR_UNKNOWN\b",
+            r"CUDA_ERROR_DEVICE_UNAVAILABLE\b",
+            r"CUDA_ERROR_ECC_UNCORRECTABLE\b",
+            r"CUDA_ERROR_ILLEGAL_ADDRESS\b",
+            r"CUDA_ERROR_LAUNCH_FAILED\b",
+            r"CUDA_ERROR_INVALID_CONTEXT\b",
+            # nvenc.c: the session's device is gone.
+            r": invalid encoder device \(3\)",
+            r": invalid device \(4\)",
+            r": device does not exist \(5\)",
+            # What a GPU says that is in no state to encode: of the first calls, or in the middle of an encode
+            # after all was well. The arguments are the same on each machine, so that they are not to blame.
+            r": encoder not initialized \(\d+\)",
+            r": map failed \(16\)",
+            r": generic error \(20\)",
+            r": resource register failed \(23\)",
+            # A number that FFmpeg does not know. In small letters, and so not av_strerror's.
+            r": unknown error \(\d+\)",
+        ),
+        # NVML_ERROR_UNKNOWN is what the handle of a GPU says that is gone.
+        nvml=("GPU is lost", "GPU requires restart", "Unknown Error"),
     ),
     _rule(
         EncoderUnavailableError,
         "The GPU's encoder does not know what production asks of it",
         "Use a GPU of the Turing generation or later (a T4, say), or report the driver and the message.",
-        # nvenc.c, nvenc_check_capabilities.
-        r"B frames as references are not supported",
-        r"Max B-frames \d+ exceed",
-        r"RC lookahead not supported",
-        r"(?:Width|Height) \d+ exceeds \d+",
-        r"Codec not supported",
-        r"doesn't support required NVENC features",
-        # nvenc.c, nvenc_setup_encoder.
-        r"(?:InitializeEncoder failed|Cannot get the preset configuration): "
-        r"(?:invalid param \(8\)|unsupported param \(12\)|unimplemented \(22\))",
-        # libavutil/opt.c and FFmpeg's own command line: a build without NVENC, or an option unknown to it.
-        r"Unknown encoder 'h264_nvenc'",
-        r"Unable to parse option value",
-        r"Error setting option \w+ to value",
-        r"Error applying encoder options",
-        r"Unrecognized option '",
+        ffmpeg=(
+            # nvenc.c, nvenc_check_capabilities.
+            r"B frames as references are not supported",
+            r"Max B-frames \d+ exceed \d+",
+            r"Width \d+ exceeds \d+",
+            r"Height \d+ exceeds \d+",
+            # nvenc.c, nvenc_setup_encoder and nvenc_open_session.
+            r"InitializeEncoder failed: invalid param \(8\)",
+            r"InitializeEncoder failed: unsupported param \(12\)",
+            r"Cannot get the preset configuration: unsupported param \(12\)",
+            # FFmpeg's own command line: a build without NVENC, or an option or a value unknown to it.
+            r"Unknown encoder 'h264_nvenc'",
+            r"Error setting option \w+ to value",
+            r"Unrecognized option '",
+        ),
     ),
     _rule(
         GpuMissingError,
         "No GPU with NVENC is to be seen",
         "Give the machine a GPU with NVENC (a T4, say; A100 and H100 have none), let CUDA_VISIBLE_DEVICES "
         "name it, and in a container hand over its /dev/nvidia* devices.",
-        # nvenc.c, nvenc_setup_device; "NVENC capable" in FFmpeg before 4.3.
-        r"No (?:CUDA |NVENC )?capable devices found",
-        r"Requested GPU \d+, but only \d+ GPUs are available",
-        r"failed: no encode device \(1\)",
-        r"failed: unsupported device \(2\)",
-        r"CUDA_ERROR_(?:NO_DEVICE|INVALID_DEVICE|OPERATING_SYSTEM|NOT_PERMITTED|NOT_INITIALIZED)\b",
-        # NVML_ERROR_NOT_FOUND and NVML_ERROR_NO_PERMISSION of a device's handle.
-        r"Not Found",
-        r"Insufficient Permissions",
-        r"operating system has blocked the request",
+        ffmpeg=(
+            # nvenc.c, nvenc_setup_device; "NVENC capable" in FFmpeg before 4.3.
+            r"No capable devices found",
+            r"No CUDA capable devices found",
+            r"No NVENC capable devices found",
+            r"Requested GPU \d+, but only \d+ GPUs are available",
+            r": no encode device \(1\)",
+            r": unsupported device \(2\)",
+            r"CUDA_ERROR_NO_DEVICE\b",
+            r"CUDA_ERROR_INVALID_DEVICE\b",
+            # Of cuInit, without the /dev/nvidia* devices or with those of a driver that is not there.
+            r"CUDA_ERROR_OPERATING_SYSTEM\b",
+            r"CUDA_ERROR_NOT_INITIALIZED\b",
+        ),
+        # Of a device's handle.
+        nvml=("Not Found", "Insufficient Permissions", "The operating system has blocked the request."),
     ),
 )
 #: "[h264_nvenc @ 0x55ba4a4bbec0] ", also several of them.
@@ -160,16 +179,27 @@ _COMPONENT: Final = re.compile(r"^(?:\[[^\]]*\]\s*)+")
 
 
 def nvenc_fault(words: str) -> NvencFault | None:
-    """Return what FFmpeg's or NVML's words say is wrong with NVENC, or None where they do not say.
+    """Return what FFmpeg's words say is wrong with NVENC, or None where they do not say.
 
     The first line that says anything counts: FFmpeg names the cause first, and then what follows from it.
-    Only for words of an encode that was to use NVENC, or of NVML: others may hold the same ones.
+    Only for words of an encode that was to use NVENC: others may hold the same ones.
     """
     for line in words.splitlines():
         said = _COMPONENT.sub("", line.strip()).rstrip(" :")
         for rule in _RULES:
-            if rule.pattern.search(said):
+            if any(pattern.search(said) for pattern in rule.ffmpeg):
                 return NvencFault(rule.error, rule.what, rule.remedy, said)
+    return None
+
+
+def nvml_fault(words: str) -> NvencFault | None:
+    """Return what an error of NVML's says is wrong with the GPUs, or None where it does not say.
+
+    `words`: the error's own, and all of them. They are too common to be looked for within others.
+    """
+    for rule in _RULES:
+        if words in rule.nvml:
+            return NvencFault(rule.error, rule.what, rule.remedy, words)
     return None
 
 
