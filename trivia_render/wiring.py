@@ -237,6 +237,7 @@ def make_remote_assets(settings: Settings) -> RemoteAssets:
     return RememberedAssets(
         AllowedAssets(
             buckets=buckets,
+            own_buckets={bucket for bucket in (settings.gcs_bucket, settings.work_bucket) if bucket},
             hosts=parse_hosts(settings.asset_hosts or ""),
             from_bucket=from_bucket,
             from_web=from_web,

@@ -175,9 +175,10 @@ def problems(machine: Machine) -> list[str]:
     ]
     for name in machine.units():
         unit = machine.unit(name)
-        for value in [*unit.get("Unit.Wants", []), *unit.get("Unit.Requires", []), *unit["Unit.After"]]:
+        for value in [*unit.get("Unit.Wants", []), *unit["Unit.After"]]:
             known = SYSTEM_UNITS | {f"{other}.service" for other in machine.units()}
             found += [f"{name}: {other} is no unit" for other in value.split() if other not in known]
+        found += [f"{name}: {problem}" for problem in retry_problems(unit)]
         lines = [line for key, values in unit.items() if key.startswith("Service.Exec") for line in values]
         found += [
             f"{name}: {word} is not written"
@@ -193,6 +194,29 @@ def problems(machine: Machine) -> list[str]:
     return found
 
 
+def retry_problems(unit: Mapping[str, list[str]]) -> Iterator[str]:
+    """Say where a failure would be the end of a unit, or of one that waits for it. Pure."""
+    # A start that fails because of another's failure is not tried again by systemd.
+    if {key for key in unit if key in {"Unit.Requires", "Unit.Requisite", "Unit.BindsTo"}}:
+        yield "given up with the first failure of what it needs"
+    once = unit["Service.Type"] == ["oneshot"]
+    # systemd refuses a oneshot unit with Restart=always.
+    if unit.get("Service.Restart") != ["on-failure" if once else "always"]:
+        yield "not started again after a failure"
+    if once and unit.get("Service.RemainAfterExit") != ["yes"]:
+        yield "what waits for it does not see that it is done"
+    if unit.get("Unit.StartLimitIntervalSec") != ["0"] or "Service.RestartSec" not in unit:
+        yield "not started again for ever"
+
+
+def awaited(unit: Mapping[str, list[str]]) -> list[str]:
+    """Return the units that one waits for before it does anything else, in order. Pure."""
+    before = "/bin/bash /etc/trivia/until-success.sh systemctl is-active --quiet "
+    found = [line.removeprefix(before) for line in unit["Service.ExecStartPre"] if line.startswith(before)]
+    assert unit["Service.ExecStartPre"][: len(found)] == [before + name for name in found]
+    return found
+
+
 def container_problems(machine: Machine, name: str) -> Iterator[str]:
     unit, run = machine.unit(f"trivia-{name}"), machine.run(name)
     yield from (f"without {argument}" for argument in HARDENING if f" {argument}" not in run)
@@ -204,11 +228,8 @@ def container_problems(machine: Machine, name: str) -> Iterator[str]:
         yield "no image by its digest with a command"
     if int(unit["Service.TimeoutStopSec"][0]) <= 25:
         yield "systemd does not wait for Docker, which waits for the container"
-    once = unit["Service.Type"] == ["oneshot"]
-    if not once and (
-        unit.get("Service.Restart") != ["always"] or unit["Unit.StartLimitIntervalSec"] != ["0"]
-    ):
-        yield "not started again for ever"
+    if not set(awaited(unit)) <= {other for value in unit["Unit.Wants"] for other in value.split()}:
+        yield "waits for what nothing starts"
     if not any("fetch-image.sh" in value for value in unit["Service.ExecStartPre"]):
         yield "its image is not fetched"
 
@@ -227,9 +248,23 @@ def test_every_machine_is_as_it_should_be(machines: Mapping[str, Machine]) -> No
         (" --stop-timeout 25", "", "without --stop-timeout 25"),
         (" --network host", " --network host --privileged", "more than it may have"),
         ("TimeoutStopSec=40", "TimeoutStopSec=20", "systemd does not wait"),
-        ("Restart=always", "Restart=on-failure", "not started again for ever"),
+        ("Restart=always", "Restart=on-failure", "trivia-worker: not started again after a failure"),
+        ("Restart=on-failure\n", "", "trivia-gpu-driver: not started again after a failure"),
+        ("Restart=on-failure", "Restart=always", "trivia-image: not started again after a failure"),
+        ("StartLimitIntervalSec=0\n", "", "trivia-gpu-driver: not started again for ever"),
+        ("RemainAfterExit=yes\n", "", "trivia-gpu-driver: what waits for it does not see"),
+        (
+            "docker.service trivia-firewall.service trivia-gpu-driver.service\n",
+            "docker.service\n",
+            "waits for what",
+        ),
         ("/etc/trivia/not-preempted.sh\n", "/etc/trivia/other.sh\n", "other.sh is not written"),
-        ("Requires=trivia-gpu-driver", "Requires=trivia-driver", "is no unit"),
+        ("trivia-firewall.service trivia-gpu-driver", "trivia-firewall.service trivia-driver", "is no unit"),
+        (
+            "Wants=gcr-online.target docker.service\n",
+            "Requires=gcr-online.target docker.service\n",
+            "given up with the first failure",
+        ),
         ('"0600"', '"0644"', "readable by others than root"),
         ('  - "trivia-worker.service"\n', "", "trivia-worker is not started"),
         ("@sha256:" + "0123456789abcdef" * 4 + " trivia worker", ":latest trivia worker", "by its digest"),
@@ -347,7 +382,8 @@ def test_a_log_line_is_read_as_it_is_written(machines: Mapping[str, Machine]) ->
 def test_a_worker_starts_after_its_driver_with_the_gpu(machines: Mapping[str, Machine]) -> None:
     machine = machines["worker"]
     unit, run = machine.unit("trivia-worker"), machine.run("worker")
-    assert unit["Unit.Requires"] == ["trivia-gpu-driver.service"]
+    assert awaited(unit) == ["trivia-gpu-driver.service"]
+    assert "trivia-gpu-driver.service" in unit["Unit.Wants"][0].split()
     assert "trivia-gpu-driver.service" in unit["Unit.After"][0].split()
     assert [f"--device {device}:{device}" in run for device in DEVICES] == [True, True, True]
     assert [f"--volume {library}" in run for library in LIBRARIES] == [True, True]
@@ -384,8 +420,37 @@ def test_the_database_is_migrated_before_anything_else_starts(machines: Mapping[
     assert migrate["Service.TimeoutStartSec"] == ["infinity"]
     for name in ("services", "control-worker", "dashboard"):
         unit = machine.unit(f"trivia-{name}")
-        assert unit["Unit.Requires"] == ["trivia-migrate.service"]
+        assert awaited(unit) == ["trivia-migrate.service"]
+        assert "trivia-migrate.service" in unit["Unit.Wants"][0].split()
         assert "trivia-migrate.service" in unit["Unit.After"][0].split()
+
+
+def test_what_needs_a_migration_waits_until_one_has_succeeded(
+    machines: Mapping[str, Machine], tmp_path: Path
+) -> None:
+    """The line before a start, as it is run, with a migration that fails twice and then is done."""
+    machine = machines["control"]
+    (tmp_path / "until-success.sh").write_text(machine.files["/etc/trivia/until-success.sh"])
+    calls = tmp_path / "calls"
+    programs = {
+        "systemctl": f'echo "$*" >>{calls}; [[ $(wc -l <{calls}) -eq 3 ]]',
+        "sleep": "exit 0",
+    }
+    for name, body in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    first = machine.unit("trivia-services")["Service.ExecStartPre"][0]
+    done = subprocess.run(
+        first.replace("/etc/trivia", str(tmp_path)).split(),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert calls.read_text().splitlines() == ["is-active --quiet trivia-migrate.service"] * 3
+    assert done.stderr.count("systemctl is-active --quiet trivia-migrate.service") == 2
 
 
 def test_every_process_has_its_command(machines: Mapping[str, Machine]) -> None:

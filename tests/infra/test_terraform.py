@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hcl2
 import pytest
 
 from tests.infra.terraform import readme
@@ -149,6 +150,59 @@ def test_the_example_takes_and_gives_what_the_root_does() -> None:
     }
     values = (example / "terraform.tfvars.example").read_text(encoding="utf-8")
     assert {name for name in needed if not re.search(rf"^{name}\s+=", values, re.MULTILINE)} == set()
+
+
+def handed_on(folder: Path) -> dict[str, list[str]]:
+    """Return by each variable of the root the modules that it is handed to, as it is, under any name."""
+    calls = {
+        name.strip('"'): body
+        for block in hcl2.loads((folder / "main.tf").read_text(encoding="utf-8"))["module"]
+        for name, body in block.items()
+    }
+    return {
+        variable.name: [name for name, body in calls.items() if f"${{var.{variable.name}}}" in body.values()]
+        for variable in readme.declared("variable", folder / "variables.tf")
+    }
+
+
+def missing_variables(folder: Path) -> list[str]:
+    """Return what the modules take under a name of the root's and are not given, or given something else."""
+    handed = handed_on(folder)
+    own = {"labels", "zones"}
+    return [
+        f"{module}: {each.name}"
+        for module in (path.name for path in MODULES if path.name != "container_host")
+        for each in readme.declared("variable", folder / "modules" / module / "variables.tf")
+        if each.name in handed and each.name not in own and module not in handed[each.name]
+    ]
+
+
+def test_what_can_be_set_of_a_deployment_reaches_the_modules(program: Terraform) -> None:
+    assert missing_variables(TERRAFORM) == []
+    handed = handed_on(TERRAFORM)
+    # What concerns machines, and what is put together first.
+    made_up = {"labels", "zones"}
+    assert {name for name, modules in handed.items() if not modules} == made_up
+    assert handed["worker_environment"] == ["render_fleet"]
+    assert handed["control_environment"] == ["control"]
+    assert set(handed["healthy_after_seconds"]) == {"control", "render_fleet"}
+    lost = program.copy(Plant("main.tf", "  gpu_driver_version        = var.gpu_driver_version\n", ""))
+    assert missing_variables(lost) == ["render_fleet: gpu_driver_version"]
+
+
+def test_a_region_without_known_zones_is_told_how_to_name_some(program: Terraform) -> None:
+    copy = program.copy()
+    path = copy / "tests" / "root.tftest.hcl"
+    given, _, runs = path.read_text(encoding="utf-8").partition('run "whole"')
+    run = re.search(r'^run "unknown_region" \{.*?^\}\n', runs, re.MULTILINE | re.DOTALL)
+    assert run is not None
+    alone = given + run[0].replace("  expect_failures = [output.zones]\n", "")
+    path.write_text(alone, encoding="utf-8")
+    result = program.test(copy, "root.tftest.hcl")
+    said = words(result.output)
+    assert "No zones with T4s are known in southamerica-east1. Set the variable `zones`" in said
+    assert "`gcloud compute accelerator-types list --filter=name=nvidia-tesla-t4`" in said
+    assert said.count("Error: ") == 1, result.output
 
 
 # --- What is planned
@@ -306,7 +360,7 @@ def outcomes() -> list[str]:
 
 
 def unclear(said: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return the texts by which no single fault is told: more than one assertion or fault would say it. Pure."""
+    """Return the texts that tell of no single fault: other assertions, or none, would say them. Pure."""
     found = []
     taken = set[str]()
     for text in said:

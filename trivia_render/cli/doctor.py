@@ -99,8 +99,8 @@ def _gpus(settings: Settings) -> Iterator[Finding]:
         advice = refusal.remedy if needed else f"libx264 is used. For NVENC: {refusal.remedy}"
         yield Finding("encoder h264_nvenc", "fail" if needed else "note", refusal.reason(), advice)
     for gpu in found.gpus:
-        memory = f"{gpu.memory_total_bytes / 2**30:.0f} GiB"
-        yield Finding("GPU", "ok", f"{gpu.name}, {memory}, driver {gpu.driver_version}", "")
+        memory = "" if gpu.memory_total_bytes is None else f", {gpu.memory_total_bytes / 2**30:.0f} GiB"
+        yield Finding("GPU", "ok", f"{gpu.name}{memory}, driver {gpu.driver_version}", "")
     if not found.gpus and not needed:
         yield Finding("GPU", "note", "none is to be seen", "Rendering works without, on the CPU.")
 

@@ -65,7 +65,7 @@ _RULES: Final = (
         "Install the driver. In a container mount its libraries, name them in LD_LIBRARY_PATH, and ask for "
         "the `video`, `compute` and `utility` driver capabilities (NVIDIA_DRIVER_CAPABILITIES).",
         ffmpeg=(
-            # nvenc.c, nvenc_load_libraries. After the second FFmpeg also names a driver version, to no purpose.
+            # nvenc.c, nvenc_load_libraries. After the second FFmpeg names a driver's version, to no purpose.
             r"Cannot load libcuda\.so",
             r"Cannot load libnvidia-encode\.so",
         ),
@@ -95,7 +95,7 @@ _RULES: Final = (
         "Lower TRIVIA_ENCODES_PER_GPU, and let nothing else use the GPU. GeForce drivers limit the number of "
         "sessions; a T4's does not.",
         ffmpeg=(
-            # NV_ENC_ERR_OUT_OF_MEMORY: a full session table or memory, of any call. Some drivers say 21 instead.
+            # Of any call: a full session table or memory. Some drivers say 21 instead of 10.
             r": out of memory \(10\)",
             r": incompatible client key \(21\)",
             r": encoder busy \(18\)",

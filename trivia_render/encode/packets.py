@@ -32,24 +32,42 @@ class VideoPackets(NamedTuple):
 
 def read_video_packets(path: Path) -> VideoPackets:
     """Walk through a file's H.264 stream. Raises VideoOutOfSpecError where there is none."""
-    with reading(path), av.open(path, mode="r") as container:
+    with open_video(path) as container:
         if not container.streams.video:
             raise unreadable(path, "it has no video stream")
         return walk(container)
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn what a damaged file makes av and `h264` raise into VideoOutOfSpecError."""
+def open_video(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a file for the block. Raises VideoOutOfSpecError where av cannot read it, now or in the block."""
+    try:
+        # Metadata that is no UTF-8 is a ValueError.
+        with damaged(path, ValueError):
+            container = av.open(path, mode="r")
+        with container:
+            yield container
+    except (av.error.FFmpegError, OSError) as error:
+        raise unreadable(path, str(error)) from error
+
+
+@contextmanager
+def damaged(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Turn these errors into VideoOutOfSpecError: around what reads a file, not what works with the facts."""
     try:
         yield
-    # Of av: metadata that is no UTF-8 (ValueError), a stream without a known codec (AttributeError).
-    except (av.error.FFmpegError, OSError, ValueError, AttributeError) as error:
+    except errors as error:
         raise unreadable(path, str(error)) from error
 
 
 def walk(container: av.container.InputContainer) -> VideoPackets:
-    """Read the first video stream of an open file to its end, inside of `reading`."""
+    """Read the first video stream of an open file to its end, in the block of `open_video`."""
+    # Of `h264`: ValueError. Of av, for a stream without a known codec: AttributeError.
+    with damaged(Path(container.name), ValueError, AttributeError):
+        return _walk(container)
+
+
+def _walk(container: av.container.InputContainer) -> VideoPackets:
     stream = container.streams.video[0]
     extradata = stream.codec_context.extradata
     if stream.codec_context.name != "h264" or not extradata:

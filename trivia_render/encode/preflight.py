@@ -4,10 +4,11 @@ NVML tells what the GPUs are, and that one is lost. Whether they encode, only an
 asks for parts of the driver, and for a version of it, that NVML does not need.
 """
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import av
 import av.error
@@ -16,7 +17,7 @@ import numpy as np
 from trivia_render.encode.clip import MIN_FRAMES, encode_clip
 from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.encode.gpus import visible_gpus
-from trivia_render.encode.nvenc_faults import nvenc_fault
+from trivia_render.encode.nvenc_faults import nvml_fault
 from trivia_render.errors import (
     GpuLostError,
     GpuMissingError,
@@ -32,6 +33,8 @@ from trivia_render.models.ports import Planes
 #: The test picture's luma, and by how much a mean may differ after an encode.
 _DARK, _LIGHT, _TOLERANCE = 40, 200, 6.0
 _GREY: Final = 128
+
+_Answer = TypeVar("_Answer")
 
 
 class _Device(NamedTuple):
@@ -158,55 +161,73 @@ def _read_gpus(nvml: Any, visible: str | None) -> tuple[tuple[GpuFacts, ...], st
     except nvml.NVMLError as error:
         raise _nvml_error(error) from error
     try:
-        driver = _text(nvml.nvmlSystemGetDriverVersion())
         handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
         by_uuid = {_text(nvml.nvmlDeviceGetUUID(handle)): handle for handle in handles}
         shown = visible_gpus(list(by_uuid), visible=visible)
-        found = [_facts(nvml, by_uuid[gpu.uuid], gpu.number, gpu.uuid, driver) for gpu in shown]
+        able = [gpu for gpu in shown if _has_encoder(nvml, by_uuid[gpu.uuid])]
+        if shown and not able:
+            names = ", ".join(_name(nvml, by_uuid[gpu.uuid]) for gpu in shown)
+            raise GpuMissingError(
+                f"No GPU here has an H.264 encoder: {names}.", remedy="Use GPUs with NVENC, such as the T4."
+            )
+        facts = tuple(_facts(nvml, by_uuid[gpu.uuid], gpu.number, gpu.uuid) for gpu in able)
     except nvml.NVMLError as error:
         raise _nvml_error(error) from error
     finally:
-        nvml.nvmlShutdown()
-    able = tuple(facts for facts in found if facts is not None)
-    if found and not able:
-        names = ", ".join(_text(nvml.nvmlDeviceGetName(by_uuid[gpu.uuid])) for gpu in shown)
-        raise GpuMissingError(
-            f"No GPU here has an H.264 encoder: {names}.", remedy="Use GPUs with NVENC, such as the T4."
-        )
-    return able, "" if shown else "It shows no GPU."
+        # What could not be read is told, and not that NVML does not let go of it.
+        with contextlib.suppress(nvml.NVMLError):
+            nvml.nvmlShutdown()
+    return facts, "" if shown else "It shows no GPU."
 
 
-def _facts(nvml: Any, handle: Any, number: int, uuid: str, driver: str) -> GpuFacts | None:
-    """Return the facts of a GPU; None where it has no H.264 encoder (A100 and H100, for two)."""
+def _has_encoder(nvml: Any, handle: Any) -> bool:
+    """Tell whether NVML says nothing against an H.264 encoder (A100 and H100, for two, have none)."""
     try:
-        capacity = int(nvml.nvmlDeviceGetEncoderCapacity(handle, nvml.NVML_ENCODER_QUERY_H264))
+        nvml.nvmlDeviceGetEncoderCapacity(handle, nvml.NVML_ENCODER_QUERY_H264)
     except nvml.NVMLError_NotSupported:
-        return None
+        return False
+    except nvml.NVMLError:
+        # FFmpeg has the word.
+        return True
+    return True
 
-    def told(ask: Callable[[], int]) -> int | None:
-        try:
-            return int(ask())
-        except nvml.NVMLError_NotSupported:
-            return None
 
+def _facts(nvml: Any, handle: Any, number: int, uuid: str) -> GpuFacts:
+    """Return what NVML tells of a GPU. What it does not tell refuses none: that its encode decides."""
     return GpuFacts(
         number=number,
         uuid=uuid,
-        name=_text(nvml.nvmlDeviceGetName(handle)),
-        driver_version=driver,
-        memory_total_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
-        encoder_capacity_percent=capacity,
-        encoder_sessions=told(lambda: nvml.nvmlDeviceGetEncoderStats(handle)[0]),
-        ecc_errors=told(
-            lambda: nvml.nvmlDeviceGetTotalEccErrors(
-                handle, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
-            )
+        name=_name(nvml, handle),
+        driver_version=_told(nvml, lambda: _text(nvml.nvmlSystemGetDriverVersion())) or "unknown",
+        memory_total_bytes=_told(nvml, lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total)),
+        encoder_capacity_percent=_told(
+            nvml, lambda: int(nvml.nvmlDeviceGetEncoderCapacity(handle, nvml.NVML_ENCODER_QUERY_H264))
+        ),
+        encoder_sessions=_told(nvml, lambda: int(nvml.nvmlDeviceGetEncoderStats(handle)[0])),
+        ecc_errors=_told(
+            nvml,
+            lambda: int(
+                nvml.nvmlDeviceGetTotalEccErrors(
+                    handle, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
+                )
+            ),
         ),
     )
 
 
+def _name(nvml: Any, handle: Any) -> str:
+    return _told(nvml, lambda: _text(nvml.nvmlDeviceGetName(handle))) or "a GPU without a name"
+
+
+def _told(nvml: Any, ask: Callable[[], _Answer]) -> _Answer | None:
+    try:
+        return ask()
+    except nvml.NVMLError:
+        return None
+
+
 def _nvml_error(error: Exception) -> TriviaRenderError:
-    fault = nvenc_fault(str(error))
+    fault = nvml_fault(str(error))
     if fault is None:
         return GpuLostError(
             f"NVML cannot read the GPUs: {error}.",

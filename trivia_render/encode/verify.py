@@ -8,7 +8,7 @@ from typing import Final
 import av
 from pydantic import Field
 
-from trivia_render.encode.packets import difference, reading, unreadable, walk
+from trivia_render.encode.packets import damaged, difference, open_video, unreadable, walk
 from trivia_render.errors import VideoOutOfSpecError
 from trivia_render.models.base import Model
 from trivia_render.models.formats import FRAME_RATE, GOP_FRAMES, SAMPLE_RATE
@@ -55,12 +55,14 @@ class VideoFacts(Model):
 
 def inspect_video(path: Path) -> VideoFacts:
     """Read a video's facts. Raises VideoOutOfSpecError where it cannot be read as MP4 with H.264."""
-    with reading(path), av.open(path, mode="r") as container:
+    with open_video(path) as container:
         if not container.streams.video:
             raise unreadable(path, "it has no video stream")
         stream = container.streams.video[0]
         context = stream.codec_context
-        audio = _audio_facts(container)
+        # A stream without a known codec.
+        with damaged(path, AttributeError):
+            audio = _audio_facts(container)
         packets = walk(container)
         time_base = stream.time_base or Fraction(0)
         return VideoFacts(

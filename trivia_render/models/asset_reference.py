@@ -12,6 +12,7 @@ _BUCKET = re.compile(
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*:(?=//)|data:")
 
+_STEPS = frozenset({".", ".."})
 #: Longest name of a host, RFC 1035.
 _LONGEST_HOST = 253
 
@@ -53,6 +54,9 @@ def _bucket_image(reference: str) -> BucketImage:
     found = _BUCKET.fullmatch(reference)
     if found is None:
         raise ValueError("write it as gs://bucket/name, without control characters")
+    # Clients and servers take these for steps in a path, and ask for the bucket or for another object.
+    if not _STEPS.isdisjoint(found["name"].split("/")):
+        raise ValueError("the name of an object has no . and no .. between its slashes")
     return BucketImage(found["bucket"], found["name"])
 
 

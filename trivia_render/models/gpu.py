@@ -29,7 +29,7 @@ class GpuFacts(Model):
     uuid: str
     name: str
     driver_version: str
-    memory_total_bytes: int = Field(ge=0)
+    memory_total_bytes: int | None = Field(default=None, ge=0)
     encoder_capacity_percent: int | None = None
     encoder_sessions: int | None = Field(default=None, description="Encodes that were under way.")
     ecc_errors: int | None = Field(default=None, description="Uncorrectable ones since the driver's start.")

@@ -13,6 +13,7 @@ from trivia_render.errors import (
     JobCancelledError,
     JobGivenBackError,
     LeaseLostError,
+    NvencSessionsExhaustedError,
     ObjectMissingError,
     StoreError,
     StoreUnavailableError,
@@ -282,8 +283,9 @@ def _is_current(ports: Ports, manifest: Manifest, plan: JobPlan) -> bool:
 
 def _give_back(ports: Ports, status: StatusWriter, error: Exception, *, pool_start: str) -> TriviaRenderError:
     """Leave the job to another machine; return what ends this run. At the limit of crashes the job fails."""
-    # An outage is nobody's fault, and has no limit: the job waits it out.
-    crashes = status.status.crashes + isinstance(error, MACHINE_FAULTS)
+    # An outage is nobody's fault, and has no limit: the job waits it out. So with a GPU that is busy.
+    counted = isinstance(error, MACHINE_FAULTS) and not isinstance(error, NvencSessionsExhaustedError)
+    crashes = status.status.crashes + counted
     if crashes >= ports.max_crashes:
         limit = crash_limit_reached(status.status.model_copy(update={"crashes": crashes}))
         reached = CrashLimitError(limit.message, evidence=f"The last one: {error}", remedy=limit.remedy)

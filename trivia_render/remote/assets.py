@@ -13,6 +13,8 @@ from trivia_render.models.ports import RemoteAssets
 #: What is remembered of images: every job of a batch may name the same logo.
 REMEMBERED_SECONDS = 60.0
 REMEMBERED_BYTES = 64 * 1024 * 1024
+#: Where configs may name images in this project's own buckets. The rest there belongs to channels and jobs.
+UPLOADS = "uploads/"
 
 
 class AllowedAssets:
@@ -22,11 +24,14 @@ class AllowedAssets:
         self,
         *,
         buckets: Collection[str],
+        own_buckets: Collection[str],
         hosts: Sequence[str],
         from_bucket: Callable[[BucketImage], bytes],
         from_web: Callable[[WebImage], bytes],
     ) -> None:
+        """`own_buckets`: those of the videos and of work; of them, images below `UPLOADS` alone are given."""
         self._buckets = buckets
+        self._own_buckets = own_buckets
         self._hosts = hosts
         self._from_bucket = from_bucket
         self._from_web = from_web
@@ -45,6 +50,12 @@ class AllowedAssets:
                     f"images may not be taken from the bucket {image.bucket}.",
                     remedy="Name one in GCS_BUCKET, or add it to TRIVIA_ASSET_BUCKETS, where jobs are "
                     "submitted and where they are rendered.",
+                )
+            if image.bucket in self._own_buckets and not image.name.startswith(UPLOADS):
+                raise AssetInvalidError(
+                    f"of the bucket {image.bucket}, which holds other channels' files too, images may be taken "
+                    f"from below {UPLOADS} alone.",
+                    remedy=f"Upload it to gs://{image.bucket}/{UPLOADS} and name it there.",
                 )
             return self._from_bucket(image)
         if not is_allowed(image.host, self._hosts):

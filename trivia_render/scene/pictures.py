@@ -2,33 +2,49 @@
 
 import io
 import struct
+import threading
+import warnings
 import zlib
 from collections.abc import Mapping
 
 from PIL import Image, ImageFilter, ImageOps
 
 from trivia_render.errors import AssetInvalidError
+from trivia_render.scene.containers import bare
 
 #: The formats that are read, whatever a file is called.
 FORMATS = ("PNG", "JPEG", "WEBP")
-#: The ending of each. MPO is what Pillow calls a JPEG that holds further images, as phones take them.
-EXTENSIONS: Mapping[str, str] = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp"}
+#: The ending of each. A JPEG that holds further images, as phones take them, is a JPEG.
+EXTENSIONS: Mapping[str, str] = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 #: 40 megapixels, twenty full frames: more is a mistake or an attack on memory.
 MAX_PIXELS = 40_000_000
 #: A JPEG in more passes than this is an attack on time: each goes over the whole image, and cameras and
-#: programs write some ten.
+#: programs write some ten, and twice as many where a second image lies in the file.
 MAX_JPEG_SCANS = 100
+#: The same for all passes together: 30 over the largest image, some two seconds.
+MAX_JPEG_PIXELS_PASSED = 30 * MAX_PIXELS
 #: An image is never drawn larger than this times its own size: it would turn to mush.
 MAX_ENLARGEMENT = 2.0
 #: Cutting an image to its place must leave at least so much of it.
 LEAST_KEPT = 0.75
 
-_START_OF_SCAN = b"\xff\xda"
+#: How Exif's orientation is undone.
+_UPRIGHT: Mapping[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+#: Python's filters of warnings are the whole program's: two threads that change them would restore each
+#: other's. Headers alone are read under it, and those are short.
+_HEADERS = threading.Lock()
 #: What Pillow's decoders are known to raise for damaged files; MemoryError for sizes that they believe.
 _DECODER_FAULTS = (
     *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError),
     *(MemoryError, NotImplementedError, struct.error, zlib.error),
-    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 
 
@@ -47,28 +63,45 @@ def picture_extension(content: bytes, *, name: str) -> str:
 
 def _decode(content: bytes, *, name: str) -> tuple[str, Image.Image]:
     try:
-        # The header alone is read first: nothing is decoded before its size is known. Other formats' decoders
-        # are not even asked.
-        picture = Image.open(io.BytesIO(content), formats=FORMATS)
-        if picture.width * picture.height > MAX_PIXELS:
+        bared = bare(content)
+        # The header alone is read first: nothing is decoded before its size is known.
+        picture = _open(bared.content)
+        pixels = picture.width * picture.height
+        if pixels > MAX_PIXELS:
+            raise _too_many_pixels(name, f"{picture.width}x{picture.height}")
+        if bared.passes > MAX_JPEG_SCANS or bared.passes * pixels > MAX_JPEG_PIXELS_PASSED:
             raise AssetInvalidError(
-                f"The image {name} has {picture.width}x{picture.height} pixels; "
-                f"{MAX_PIXELS // 1_000_000} megapixels are allowed.",
-                remedy="Save it smaller; a frame is 1920x1080.",
-            )
-        # These two bytes are a mark wherever they stand in compressed data: there FF is followed by 00.
-        if EXTENSIONS[str(picture.format)] == ".jpg" and content.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
-            raise AssetInvalidError(
-                f"The image {name} is a JPEG in more than {MAX_JPEG_SCANS} passes.", remedy="Save it again."
+                f"The image {name} is a JPEG of {picture.width}x{picture.height} pixels in {bared.passes} "
+                f"passes; at most {MAX_JPEG_SCANS} are read, and {MAX_JPEG_PIXELS_PASSED // MAX_PIXELS} of "
+                "the largest image.",
+                remedy="Save it again.",
             )
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
+        turn = _UPRIGHT.get(bared.orientation)
+        upright = picture if turn is None else picture.transpose(turn)
         return str(picture.format), upright.convert("RGBA")
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels(name, "far too many") from error
     except _DECODER_FAULTS as error:
         raise AssetInvalidError(
             f"The image {name} cannot be read as PNG, JPEG or WebP: {str(error) or type(error).__name__}",
             remedy="Save it again.",
         ) from error
+
+
+def _open(content: bytes) -> Image.Image:
+    """Read the header. Other formats' decoders are not even asked."""
+    with _HEADERS, warnings.catch_warnings():
+        # What they say is found out here, or does not matter; on stderr nobody would know of which image.
+        warnings.simplefilter("ignore")
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+
+
+def _too_many_pixels(name: str, size: str) -> AssetInvalidError:
+    return AssetInvalidError(
+        f"The image {name} has {size} pixels; {MAX_PIXELS // 1_000_000} megapixels are allowed.",
+        remedy="Save it smaller; a frame is 1920x1080.",
+    )
 
 
 def cover(picture: Image.Image, width: int, height: int) -> Image.Image:

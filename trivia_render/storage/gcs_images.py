@@ -32,7 +32,13 @@ class GcsImages:
         )
 
         def attempt() -> bytes:
-            info = bucket.find(image.name)
+            try:
+                info = bucket.find(image.name)
+            except (TypeError, ValueError) as error:
+                raise AssetInvalidError(
+                    f"the bucket {image.bucket} does not tell the object's size and checksum.",
+                    remedy="Correct the name, or upload the image again.",
+                ) from error
             if info is None:
                 raise AssetInvalidError(
                     f"there is no object of this name in the bucket {image.bucket}.",

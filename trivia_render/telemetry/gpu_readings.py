@@ -8,10 +8,14 @@ from trivia_render.models.fleet import GpuReading
 
 
 class GpuReadings(NamedTuple):
-    """A look at the GPUs: all of them, or none and `error`, why they could not be read."""
+    """A look at the GPUs: all of them, or none and `error`, why they could not be read.
+
+    `fatal`: NVML's own words where it does not start, or does not reach a GPU: without these nothing encodes.
+    """
 
     gpus: tuple[GpuReading, ...] = ()
     error: str | None = None
+    fatal: str | None = None
 
 
 def load_nvml() -> Any:
@@ -34,12 +38,27 @@ class GpuReader:
     def read(self) -> GpuReadings:
         """Return the readings of now. Never raises for a fault of NVML: it is in the answer."""
         nvml = self._nvml
+        if not self._open and (failed := self._start()) is not None:
+            return failed
+        try:
+            handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+        except nvml.NVMLError as error:
+            # A GPU that fell off the bus, or a driver that was replaced: begin anew at the next look.
+            self.close()
+            return GpuReadings(error=f"The GPUs could not be reached: {error}", fatal=str(error))
+        try:
+            return GpuReadings(tuple(self._of(handle) for handle in handles))
+        except nvml.NVMLError as error:
+            self.close()
+            return GpuReadings(error=f"The GPUs could not be read: {error}")
+
+    def _start(self) -> GpuReadings | None:
+        """Open NVML; return the answer where that cannot be."""
+        nvml = self._nvml
         if self._absent:
             return GpuReadings()
         try:
-            if not self._open:
-                nvml.nvmlInit()
-                self._open = True
+            nvml.nvmlInit()
         except nvml.NVMLError_LibraryNotFound:
             # No driver is installed, and none will be while this process runs.
             self._absent = True
@@ -47,14 +66,9 @@ class GpuReader:
         except nvml.NVMLError_DriverNotLoaded:
             return GpuReadings()
         except nvml.NVMLError as error:
-            return GpuReadings(error=f"NVML could not be started: {error}")
-        try:
-            handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-            return GpuReadings(tuple(self._of(handle) for handle in handles))
-        except nvml.NVMLError as error:
-            # A GPU that fell off the bus, or a driver that was replaced: begin anew at the next look.
-            self.close()
-            return GpuReadings(error=f"The GPUs could not be read: {error}")
+            return GpuReadings(error=f"NVML could not be started: {error}", fatal=str(error))
+        self._open = True
+        return None
 
     def close(self) -> None:
         """Let NVML go."""
@@ -83,6 +97,6 @@ class GpuReader:
     def _percent(self, ask: Callable[[], float]) -> float:
         try:
             return min(100.0, float(ask()))
-        except self._nvml.NVMLError_NotSupported:
-            # A100 and H100, for two, have no encoder.
+        except self._nvml.NVMLError:
+            # A100 and H100, for two, have no encoder. Whatever else it is, it only informs.
             return 0.0

@@ -22,6 +22,10 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_REFUSAL: Final = (
+    "This machine does not answer under that name. Ask by its address, or add the name to TRIVIA_ENDPOINT_HOSTS "
+    "on it.\n"
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -64,5 +68,5 @@ class OwnNamesOnly:
         if all(is_own_name(host, names=self._names) for host in Headers(scope=scope).getlist("host")):
             await self._app(scope, receive, send_with_headers)
         else:
-            refusal = PlainTextResponse("This machine does not answer under that name.\n", status_code=421)
+            refusal = PlainTextResponse(_REFUSAL, status_code=421)
             await refusal(scope, receive, send_with_headers)

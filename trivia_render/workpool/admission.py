@@ -2,11 +2,12 @@
 
 A machine that is refused stays up, says why, and looks again every minute: a driver may be installed only
 after the worker has started. If that does not help soon, /healthz fails, so that the group makes the machine
-anew.
+anew. A GPU that fails at work again and again ends it too, though each preflight in between has passed.
 """
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -22,6 +23,9 @@ log = logging.getLogger("trivia_render.worker")
 AGAIN_SECONDS = 60.0
 #: A machine that is refused for so long, two looks at least, is to be made anew.
 UNHEALTHY_SECONDS = 120.0
+#: So many faults at work within so long, whatever preflights say, and a machine is not looked at again.
+MAX_FAULTS = 3
+FAULTS_SECONDS = 3600.0
 #: What /healthz says of a preflight that does not end.
 LOOKING: Final = "preflight"
 
@@ -39,6 +43,14 @@ class Admission:
         self._refused_since: float | None = None
         self._look: threading.Thread | None = None
         self._logged: str | None = None
+        self._faulted_at: deque[float] = deque(maxlen=MAX_FAULTS)
+        #: Why it stays refused for good.
+        self._final: Refusal | None = None
+
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether what is found broken of a GPU ends this machine's work, until a preflight has passed."""
+        return self._preflight is not None
 
     def unhealthy(self) -> str | None:
         """Return the code for which this machine is to be made anew, or None. Never waits."""
@@ -52,6 +64,23 @@ class Admission:
         if self._preflight is not None:
             self._refused_since = self._refused_since or clock()
             heartbeat.say("refused", "Its GPU is being looked at.")
+
+    def rest(self) -> None:
+        """Let the machine be: one that is drained is not made anew for its GPU."""
+        self._refused_since = None
+
+    def add_fault(self, fault: Refusal) -> None:
+        """Note that the fault has ended this machine's work. Too often, and no preflight admits it again."""
+        now = clock()
+        self._faulted_at.append(now)
+        if len(self._faulted_at) == MAX_FAULTS and now - self._faulted_at[0] < FAULTS_SECONDS:
+            times = f"{MAX_FAULTS} times within {FAULTS_SECONDS / 60:.0f} minutes"
+            self._final = Refusal(
+                code=fault.code,
+                message=f"The GPU has failed at work {times}, the last time so: {fault.message}",
+                evidence=fault.evidence,
+                remedy=f"{fault.remedy} The worker does not look at this GPU again before it is restarted.",
+            )
 
     def wait(self, heartbeat: Heartbeat, turn: Callable[[], Turn]) -> Turn | Literal["drain"]:
         """Return `on` once the machine may take work, `drain` once it shall not, or why the start has ended.
@@ -69,6 +98,7 @@ class Admission:
                 if (now := turn()) != "on":
                     return now
                 if heartbeat.drain is not None:
+                    self.rest()
                     return "drain"
                 if not look.is_alive() and self._refusal is not None:
                     heartbeat.say("refused", self._refusal.reason(), refusal=self._refusal)
@@ -77,13 +107,9 @@ class Admission:
                 heartbeat.say("ready")
                 return "on"
 
-    def is_over(self, fault: Refusal | None) -> bool:
-        """Tell whether what was found broken of the machine ends its work, until a preflight has passed."""
-        return self._preflight is not None and fault is not None
-
     def _look_once(self, preflight: Callable[[], Preflight]) -> None:
         try:
-            found = preflight()
+            found = preflight() if self._final is None else Preflight(refusal=self._final)
         except Exception as error:
             log.exception("The preflight of %s could not be made.", self._worker_id)
             failed = InternalError(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import psutil
 
-from trivia_render.encode.nvenc_faults import NvencFault, nvenc_fault
+from trivia_render.encode.nvenc_faults import NvencFault, nvml_fault
 from trivia_render.models.fleet import GpuReading, JobProgress
 from trivia_render.models.gpu import LASTING_FAULTS, Refusal
 from trivia_render.pipeline.board import read_board, remove_entry
@@ -103,7 +103,7 @@ class Sampler:
         """Read the GPUs now; the next look tells of them. For one thread."""
         start = self._start
         found = self._gpus.read()
-        fault = None if found.error is None else nvenc_fault(found.error)
+        fault = None if found.fatal is None else nvml_fault(found.fatal)
         # Said twice: a single look may meet a driver that is busy.
         twice = self._complaint == found.error
         if fault is not None and fault.error.code in LASTING_FAULTS and start is not None and twice:

@@ -205,7 +205,9 @@ class Supervisor:
             drained = self._is_drained_at_first()
             hand_back = HandBack(name, store=self._store, policy=self._policy)
             start = _Start(name, ended, threading.Event(), hand_back, None)
-            if not drained:
+            if drained:
+                self._admission.rest()
+            else:
                 self._admission.begin(self._heartbeat)
             # In threads of their own: neither a server nor a store that does not answer must keep this one
             # from anything.
@@ -266,9 +268,10 @@ class Supervisor:
                 return "failed"
             if self._heartbeat.drain is not None:
                 return "drain"
-            fault = self._sampler.fault(start.name)
-            if fault is not None and self._admission.is_over(fault):
+            fault = self._sampler.fault(start.name) if self._admission.needs_gpu else None
+            if fault is not None:
                 log.error("Worker %s gives up its runs: %s", start.name, fault.message)
+                self._admission.add_fault(fault)
                 self._hand_everything_back(start, reason=fault.reason(), announced=True)
                 return "failed"
         return turn

@@ -1,17 +1,19 @@
 """What FFmpeg and NVML say when a GPU does not encode, and what is understood of it.
 
 The texts are real: those of `stub` were written by FFmpeg 5.1.9 (Debian bookworm) and 9.0.2 (imageio-ffmpeg)
-on the stand-in driver of this folder (`test_nvenc_driver.py` makes them anew), the rest are from the source
-that is named or from reports.
+on the stand-in driver of this folder (`test_nvenc_driver.py` makes many of them anew), those of `both` by the
+two without a driver, and the rest are from the source that is named or from reports.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from trivia_render.encode.ffmpeg import Ffmpeg
-from trivia_render.encode.nvenc_faults import nvenc_error, nvenc_fault
+from trivia_render.encode import nvenc_faults
+from trivia_render.encode.nvenc_faults import nvenc_error, nvenc_fault, nvml_fault
 from trivia_render.errors import (
     MACHINE_FAULTS,
     DriverTooOldError,
@@ -21,6 +23,7 @@ from trivia_render.errors import (
     GpuMissingError,
     NvencSessionsExhaustedError,
 )
+from trivia_render.telemetry.gpu_readings import load_nvml
 
 #: What FFmpeg 5.1 and 9 add to the cause, in the order in which they write it.
 AFTER_5 = (
@@ -53,6 +56,9 @@ TEXTS: dict[type[EncoderUnavailableError], dict[str, str]] = {
         "OpenEncodeSessionEx failed: no encode device (1): (no details)": "stub; nvenc.c, nvenc_open_session",
         "dl_fn->cuda_dl->cuDeviceGet(&cu_device, idx) failed -> CUDA_ERROR_INVALID_DEVICE: invalid device "
         "ordinal": "stub; nvenc.c, nvenc_check_device",
+        INIT
+        + "CUDA_ERROR_OPERATING_SYSTEM: OS call failed or operation not supported on this OS": "stub; 304",
+        INIT + "CUDA_ERROR_NOT_INITIALIZED: initialization error": "cuda.h, CUresult 3; cuGetErrorString",
     },
     DriverTooOldError: {
         "Driver does not support the required nvenc API version. Required: 12.1 Found: 11.1": "nvenc.c, "
@@ -64,6 +70,9 @@ TEXTS: dict[type[EncoderUnavailableError], dict[str, str]] = {
         "Cannot load NvEncodeAPIGetMaxSupportedVersion": "the same",
         INIT + "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH: system has unsupported display driver / cuda driver "
         "combination": "stub",
+        INIT
+        + "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE: forward compatibility was attempted on non supported "
+        "HW": "cuda.h, CUresult 804; cuGetErrorString",
         "InitializeEncoder failed: invalid version (15): ": "nvenc.c, nvenc_errors",
     },
     NvencSessionsExhaustedError: {
@@ -87,32 +96,44 @@ TEXTS: dict[type[EncoderUnavailableError], dict[str, str]] = {
         "launch failure": "stub; nvenc.c, nvenc_push_context",
         "dl_fn->cuda_dl->cuCtxPushCurrent(ctx->cu_context) failed -> CUDA_ERROR_ILLEGAL_ADDRESS: an illegal "
         "memory access was encountered": "stub",
+        "dl_fn->cuda_dl->cuCtxPushCurrent(ctx->cu_context) failed -> CUDA_ERROR_INVALID_CONTEXT: invalid device "
+        "context": "cuda.h, CUresult 201; cuGetErrorString",
         "EncodePicture failed!: generic error (20): ": "stub",
+        "Failed locking bitstream buffer: generic error (20): ": "stub",
+        "OpenEncodeSessionEx failed: generic error (20): (no details)": "stub",
+        "InitializeEncoder failed: generic error (20): ": "stub",
+        "CreateInputBuffer failed: generic error (20): ": "stub",
+        "EncodePicture failed!: encoder not initialized (11): ": "stub",
+        "EncodePicture failed!: map failed (16): ": "stub",
+        "EncodePicture failed!: resource register failed (23): ": "stub",
+        "EncodePicture failed!: unknown error (99): ": "stub; nvenc.c, nvenc_map_error",
         "EncodePicture failed!: invalid device (4): ": "stub",
         "OpenEncodeSessionEx failed: invalid encoder device (3): (no details)": "nvenc.c, nvenc_errors",
         "Failed locking bitstream buffer: device does not exist (5): ": "stub",
-        "NVRM: Xid (PCI:0000:00:04): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.": "the "
-        "kernel's log",
     },
     EncoderUnavailableError: {
         "B frames as references are not supported": "nvenc.c, nvenc_check_capabilities: before Turing",
         "Width 1920 exceeds 0": "stub",
+        "Height 1920 exceeds 1080": "nvenc.c, nvenc_check_capabilities",
         "InitializeEncoder failed: invalid param (8): ": "stub; frames under 145 x 49 on Turing",
         "InitializeEncoder failed: unsupported param (12): ": "nvenc.c, nvenc_errors",
         "Unknown encoder 'h264_nvenc'": "FFmpeg built without NVENC",
-        'Unable to parse option value "p4"': "a build before 4.4 (SDK 9), which has no presets p1 to p7",
+        "Error setting option preset to value p4.": "both, of p9; opt.c: before 4.4 there is no p1 to p7",
+        "Unrecognized option 'forced-idr'.": "both, of an option that they do not have; ffmpeg_opt.c",
     },
 }
-#: NVML's, as `pynvml` words its errors.
-NVML_TEXTS: dict[type[EncoderUnavailableError], tuple[str, ...]] = {
-    GpuMissingError: ("NVML Shared Library Not Found", "Driver Not Loaded", "Insufficient Permissions"),
-    DriverTooOldError: (
-        "RM has detected an NVML/RM version mismatch.",
-        "Driver/library version mismatch",
-        "Function Not Found",
+#: NVML's errors, which the real module words.
+NVML_ERRORS: dict[type[EncoderUnavailableError], tuple[str, ...]] = {
+    GpuMissingError: (
+        "NVML_ERROR_DRIVER_NOT_LOADED",
+        "NVML_ERROR_NOT_FOUND",
+        "NVML_ERROR_NO_PERMISSION",
+        "NVML_ERROR_OPERATING_SYSTEM",
     ),
-    GpuLostError: ("GPU is lost", "GPU requires restart", "Unknown Error"),
+    DriverTooOldError: ("NVML_ERROR_FUNCTION_NOT_FOUND", "NVML_ERROR_LIB_RM_VERSION_MISMATCH"),
+    GpuLostError: ("NVML_ERROR_GPU_IS_LOST", "NVML_ERROR_RESET_REQUIRED", "NVML_ERROR_UNKNOWN"),
 }
+NVML_CASES = [(kind, name) for kind, names in NVML_ERRORS.items() for name in names]
 CASES = [(kind, text) for kind, texts in TEXTS.items() for text in texts]
 
 
@@ -128,13 +149,55 @@ def test_a_text_of_ffmpeg_is_classified(kind: type[EncoderUnavailableError], tex
     assert fault.remedy
 
 
-@pytest.mark.parametrize(
-    ("kind", "text"), [(kind, text) for kind, texts in NVML_TEXTS.items() for text in texts]
-)
-def test_a_text_of_nvml_is_classified(kind: type[EncoderUnavailableError], text: str) -> None:
-    fault = nvenc_fault(text)
+def nvml_words(name: str) -> str:
+    nvml = load_nvml()
+    return str(nvml.NVMLError(getattr(nvml, name)))
+
+
+@pytest.mark.parametrize(("kind", "name"), NVML_CASES)
+def test_an_error_of_nvml_is_classified(kind: type[EncoderUnavailableError], name: str) -> None:
+    fault = nvml_fault(nvml_words(name))
     assert fault is not None
-    assert fault.error is kind
+    assert (fault.error, fault.line) == (kind, nvml_words(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["NVML_ERROR_TIMEOUT", "NVML_ERROR_UNINITIALIZED", "NVML_ERROR_NOT_SUPPORTED", "NVML_ERROR_MEMORY"],
+)
+def test_an_error_of_nvml_that_says_nothing_of_the_gpu_is_not_classified(name: str) -> None:
+    assert nvml_fault(nvml_words(name)) is None
+
+
+def test_nvmls_words_are_all_of_an_error_and_none_of_ffmpegs() -> None:
+    """They are so common that a file may be called so."""
+    for _, name in NVML_CASES:
+        words = nvml_words(name)
+        assert nvml_fault(f"The GPUs could not be read: {words}") is None
+        assert nvenc_fault(f"/renders/.{words}.mp4.partial: Permission denied") is None
+
+
+PATTERNS = [(place, pattern) for place, rule in enumerate(nvenc_faults._RULES) for pattern in rule.ffmpeg]
+WORDS = [(place, words) for place, rule in enumerate(nvenc_faults._RULES) for words in rule.nvml]
+
+
+@pytest.mark.parametrize(("place", "pattern"), PATTERNS, ids=lambda value: getattr(value, "pattern", None))
+def test_each_pattern_has_a_text_that_is_understood_by_it_alone(
+    place: int, pattern: re.Pattern[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = nvenc_faults._RULES
+    assert "|" not in pattern.pattern, "an alternative is a pattern of its own, or else it may have no text"
+    mine = [text for text in TEXTS[rules[place].error] if pattern.search(text)]
+    rest = tuple(other for other in rules[place].ffmpeg if other is not pattern)
+    without = (*rules[:place], rules[place]._replace(ffmpeg=rest), *rules[place + 1 :])
+    monkeypatch.setattr(nvenc_faults, "_RULES", without)
+    assert [text for text in mine if nvenc_fault(text) is None], "without it nothing is understood less"
+
+
+@pytest.mark.parametrize(("place", "words"), WORDS)
+def test_each_word_of_nvmls_is_one_of_its_errors(place: int, words: str) -> None:
+    assert words in [nvml_words(name) for name in NVML_ERRORS[nvenc_faults._RULES[place].error]]
+    assert sum(words in rule.nvml for rule in nvenc_faults._RULES) == 1
 
 
 @pytest.mark.parametrize(
@@ -147,6 +210,8 @@ def test_a_text_of_nvml_is_classified(kind: type[EncoderUnavailableError], text:
         "[h264_nvenc @ 0x5] The selected preset is deprecated. Use p1 to p7 + -tune or fast/medium/slow.",
         "[out#0/mp4 @ 0x5] Error writing trailer: No space left on device",
         "[h264_nvenc @ 0x5] Cannot load optional cuEGLStreamProducerConnect",
+        "/renders/.Not Found.mp4.partial: Permission denied",
+        "[out#0/mp4 @ 0x5] Task finished with error code: -542398533 (Generic error in an external library)",
     ],
 )
 def test_what_says_nothing_of_the_gpu_is_not_classified(text: str) -> None:
@@ -172,14 +237,15 @@ def test_every_class_is_a_fault_of_the_machine_and_only_a_full_gpu_is_worth_a_re
 
 
 def test_the_error_has_the_words_and_the_last_lines() -> None:
-    fault = nvenc_fault("GPU is lost")
+    fault = nvenc_fault("[h264_nvenc @ 0x5] EncodePicture failed!: invalid device (4): ")
     assert fault is not None
-    error = nvenc_error(fault, purpose="encoding clip.mp4", evidence="  GPU is lost")
+    error = nvenc_error(fault, purpose="encoding clip.mp4", evidence="  its last lines")
     assert isinstance(error, GpuLostError)
     assert error.message == (
-        "The GPU is lost, or its driver no longer reaches it (GPU is lost), while encoding clip.mp4."
+        "The GPU is lost, or its driver no longer reaches it (EncodePicture failed!: invalid device (4)), while "
+        "encoding clip.mp4."
     )
-    assert error.evidence == "  GPU is lost"
+    assert error.evidence == "  its last lines"
 
 
 GPU_WORDS = "echo '[h264_nvenc @ 0x5] EncodePicture failed!: generic error (20): ' >&2"

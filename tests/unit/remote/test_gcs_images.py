@@ -64,6 +64,17 @@ def test_what_is_not_there_is_the_configs_fault(client: Any, bucket: str, name: 
     assert bucket in caught.value.message
 
 
+def test_an_answer_that_is_about_no_object_is_refused(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that take a name for a step in a path answer with the bucket."""
+    found = client.bucket(BUCKET).blob(NAME)
+    monkeypatch.setattr(found, "reload", lambda **_: None)
+    bucket = client.bucket(BUCKET)
+    monkeypatch.setattr(bucket, "blob", lambda _: found)
+    monkeypatch.setattr(client, "bucket", lambda _: bucket)
+    with pytest.raises(AssetInvalidError, match="does not tell the object's size"):
+        images(client).fetch(BucketImage(BUCKET, NAME))
+
+
 def test_a_bucket_that_this_account_may_not_read_is_refused_with_the_role_that_it_lacks(
     client: Any, cloud: FaultProxy
 ) -> None:

@@ -52,6 +52,7 @@ def test_any_other_address_may_not(address: str) -> None:
     ("reference", "found"),
     [
         ("gs://my-bucket/logos/a b é.png", BucketImage("my-bucket", "logos/a b é.png")),
+        ("gs://my-bucket/a..b/.c/...", BucketImage("my-bucket", "a..b/.c/...")),
         ("https://Images.Example.COM/a.png", WebImage("images.example.com", "/a.png")),
         ("https://a.example:443/x?w=1&s=/2", WebImage("a.example", "/x?w=1&s=/2")),
         ("HTTPS://xn--bcher-kva.example/", WebImage("xn--bcher-kva.example", "/")),
@@ -91,13 +92,17 @@ def test_a_reference_is_a_bucket_a_server_or_a_file(reference: str, found: objec
         ),
         *("https://a.example%2f@b.example/c", "https://" + "a." * 130 + "example/b"),
         *("gs://", "gs://bucket", "gs://bucket/", "gs:///a.png", "gs://b@d/a.png", "gs://bucket/a\nb"),
+        *("gs://bucket/.", "gs://bucket/..", "gs://bucket/../a.png", "gs://bucket/a/../b", "gs://bucket/a/."),
+        *("gs://bucket/uploads/../videos/a.jpg", "gs://bucket/./a.png", "gs://bucket/a/.."),
         *("gs://Bucket/a.png", "gs://../a.png", "gs://bu/a.png"),
     ],
 )
 def test_a_reference_of_any_other_form_is_refused_before_anything_is_asked(reference: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_remote(reference)
-    assets = AllowedAssets(buckets=["bucket"], hosts=["a.example"], from_bucket=_never, from_web=_never)
+    assets = AllowedAssets(
+        buckets=["bucket"], own_buckets=(), hosts=["a.example"], from_bucket=_never, from_web=_never
+    )
     with pytest.raises(AssetInvalidError):
         assets.fetch(reference)
 
@@ -137,6 +142,17 @@ def test_a_list_of_hosts_that_means_too_much_or_nothing_stops_the_command(
         load_settings()
 
 
+@pytest.mark.parametrize("variable", ["TRIVIA_ASSET_HOSTS", "TRIVIA_ENDPOINT_HOSTS"])
+def test_a_bad_entry_of_a_list_of_hosts_is_told_by_its_number_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "a.example, https://bob:hunter2@images.example.com")
+    with pytest.raises(BadInputError, match=variable) as caught:
+        load_settings()
+    assert "entry 2 is no host" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 class Source:
     """A place that gives the same image for every reference, and counts how often."""
 
@@ -152,7 +168,11 @@ class Source:
 def test_each_reference_goes_to_its_own_kind_of_place_and_only_to_allowed_ones() -> None:
     bucket, web = Source(b"from the bucket"), Source(b"from the web")
     assets: RemoteAssets = AllowedAssets(
-        buckets=["videos"], hosts=("*.example.com",), from_bucket=bucket.fetch, from_web=web.fetch
+        buckets=["videos"],
+        own_buckets=(),
+        hosts=("*.example.com",),
+        from_bucket=bucket.fetch,
+        from_web=web.fetch,
     )
     assert assets.fetch("gs://videos/a.png") == b"from the bucket"
     assert assets.fetch("https://cdn.example.com/b.png") == b"from the web"
@@ -185,6 +205,47 @@ def test_the_projects_own_bucket_is_allowed_unless_others_are_named(
         monkeypatch.setenv("TRIVIA_ASSET_BUCKETS", allowed)
     with pytest.raises(AssetInvalidError, match=f"from the bucket {refused}"):
         make_remote_assets(load_settings()).fetch(f"gs://{refused}/a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("uploads/logo.png", True),
+        ("uploads/a channel/logo.png", True),
+        ("videos/secret-channel/unpublished/attempt-1/thumbnail.jpg", False),
+        ("jobs/other/x.png", False),
+        ("assets/" + "0" * 64 + ".png", False),
+        ("uploads", False),
+        ("uploads.png", False),
+        ("Uploads/logo.png", False),
+        ("/uploads/logo.png", False),
+    ],
+)
+@pytest.mark.parametrize("own", ["media", "work"])
+def test_of_the_projects_own_buckets_uploads_alone_are_given_also_where_they_are_listed(
+    monkeypatch: pytest.MonkeyPatch, own: str, name: str, given: bool
+) -> None:
+    asked: list[BucketImage] = []
+
+    def fetch(_: object, image: BucketImage) -> bytes:
+        asked.append(image)
+        return b"image"
+
+    monkeypatch.setattr("trivia_render.storage.gcs_images.GcsImages.fetch", fetch)
+    monkeypatch.setenv("GCS_BUCKET", "media")
+    monkeypatch.setenv("TRIVIA_WORK_BUCKET", "work")
+    if own == "work":
+        monkeypatch.setenv("TRIVIA_ASSET_BUCKETS", "work, media, logos")
+    assets = make_remote_assets(load_settings())
+    if given:
+        assert assets.fetch(f"gs://{own}/{name}") == b"image"
+    else:
+        with pytest.raises(AssetInvalidError, match="from below uploads/ alone") as caught:
+            assets.fetch(f"gs://{own}/{name}")
+        assert f"gs://{own}/uploads/" in caught.value.remedy
+    if own == "work":
+        assert assets.fetch(f"gs://logos/{name}") == b"image"
+    assert asked == [BucketImage(own, name)] * given + [BucketImage("logos", name)] * (own == "work")
 
 
 def test_what_was_fetched_is_remembered_for_a_minute_and_no_longer() -> None:

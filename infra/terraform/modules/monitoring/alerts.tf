@@ -130,7 +130,7 @@ locals {
       # this has to last a quarter of an hour, and is counted apart from strangers, who ask once.
       seconds = 900
       says    = "For a quarter of an hour, machines of this deployment have been denied a secret that they should read: their service account lacks its role."
-      runbook = "rotate-secrets"
+      runbook = "the-api-does-not-answer"
     }
   }
 }
