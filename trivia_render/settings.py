@@ -84,15 +84,16 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="TRIVIA_ASSET_HOSTS",
         description="Hosts from which configs may name images by https, separated by commas: "
-        "`images.example.com`, or `*.example.com` for all below it; unset: none. Below a domain where anybody "
-        "gets a name, such as `*.github.io`, that is anybody.",
+        "`images.example.com`, or `*.example.com` for all below it; unset: none. Below a domain where "
+        "anybody gets a name, such as `*.github.io`, that is anybody.",
     )
     asset_buckets: str | None = Field(
         default=None,
         validation_alias="TRIVIA_ASSET_BUCKETS",
         pattern=r"^[a-z0-9][a-z0-9._-]+[a-z0-9](\s*,\s*[a-z0-9][a-z0-9._-]+[a-z0-9])*$",
         description="Buckets from which configs may name images by gs://, separated by commas; default: "
-        "GCS_BUCKET. Of GCS_BUCKET only names below `uploads/` are taken, of the others all.",
+        "GCS_BUCKET. Of GCS_BUCKET and TRIVIA_WORK_BUCKET names below `uploads/` alone are taken, of other "
+        "buckets all.",
     )
     parallel_clips: int = Field(
         default_factory=lambda: os.cpu_count() or 1,

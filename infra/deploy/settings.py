@@ -51,8 +51,9 @@ class DeploySettings(BaseSettings):
     operators: Annotated[tuple[str, ...], NoDecode] = Field(
         min_length=1,
         validation_alias="OPERATORS",
-        description="who submits jobs and may open tunnels, yourself among them, such as user:sre@example.com, "
-        "separated by commas: owners of the project have no access to videos and jobs as such",
+        description="who submits jobs and may open tunnels, yourself among them, such as "
+        "user:sre@example.com, separated by commas: owners of the project have no access to videos and jobs "
+        "as such",
     )
     administrators: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -81,6 +81,7 @@ class _Look:
         self.last = "its machines are starting"
 
     def answers(self, url: str) -> bool:
+        """Ask once, and tell whether it was answered."""
         request = urllib.request.Request(  # noqa: S310 - an address of this machine
             f"{url}/work_pools/filter",
             data=b"{}",
@@ -88,7 +89,7 @@ class _Look:
         )
         try:
             with _DIRECT.open(request, timeout=5) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
         except urllib.error.HTTPError as error:
             refused = error.code in {401, 403}
             self.last = (

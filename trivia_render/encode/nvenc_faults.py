@@ -138,7 +138,6 @@ _RULES: Final = (
         ffmpeg=(
             # nvenc.c, nvenc_check_capabilities.
             r"B frames as references are not supported",
-            r"Max B-frames \d+ exceed \d+",
             r"Width \d+ exceeds \d+",
             r"Height \d+ exceeds \d+",
             # nvenc.c, nvenc_setup_encoder and nvenc_open_session.

@@ -9,14 +9,14 @@ _ENTRY = re.compile(rf"(?:\*\.(?:{_LABEL}\.)+|(?:{_LABEL}\.)+)[a-z](?:[a-z0-9-]{
 
 
 def parse_hosts(text: str) -> tuple[str, ...]:
-    """Read `host.name, *.example.com`, separated by commas. Raises ValueError with the number of a bad one."""
+    """Read `host.name, *.example.com`, separated by commas. Raises ValueError with a bad one's number."""
     entries = tuple(entry for part in text.split(",") if (entry := part.strip().lower()))
     for number, entry in enumerate(entries, start=1):
         if not _ENTRY.fullmatch(entry):
             # Without its text: an address that was put here may have a password.
             raise ValueError(
-                f"entry {number} is no host: write names such as images.example.com, or *.example.com for all "
-                "below it, separated by commas"
+                f"entry {number} is no host: write names such as images.example.com, or *.example.com for "
+                "all below it, separated by commas"
             )
     return entries
 

@@ -2,8 +2,8 @@
 
 import re
 
-# Up to the last @ before the path: a password may hold one. And one with a slash of its own, as programs other
-# than browsers read it; digits and then a slash are a port.
+# Up to the last @ before the path: a password may hold one. And one with a slash of its own, as programs
+# other than browsers read it; digits and then a slash are a port.
 _USER = re.compile(r"(?<=://)(?:[^/?#\s]*@|[^/?#\s@:]+:(?!\d{1,5}[/?#])[^\s@]*@)")
 _QUERY = re.compile(r"\?[^\s#'\"]+")
 _SECRET_NAME = re.compile(

@@ -53,8 +53,8 @@ class AllowedAssets:
                 )
             if image.bucket in self._own_buckets and not image.name.startswith(UPLOADS):
                 raise AssetInvalidError(
-                    f"of the bucket {image.bucket}, which holds other channels' files too, images may be taken "
-                    f"from below {UPLOADS} alone.",
+                    f"of the bucket {image.bucket}, which holds other channels' files too, images may be "
+                    f"taken from below {UPLOADS} alone.",
                     remedy=f"Upload it to gs://{image.bucket}/{UPLOADS} and name it there.",
                 )
             return self._from_bucket(image)

@@ -23,8 +23,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _REFUSAL: Final = (
-    "This machine does not answer under that name. Ask by its address, or add the name to TRIVIA_ENDPOINT_HOSTS "
-    "on it.\n"
+    "This machine does not answer under that name. Ask by its address, or add the name to "
+    "TRIVIA_ENDPOINT_HOSTS on it.\n"
 )
 
 Scope = MutableMapping[str, Any]

@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.encode.small_frames import MakeClip
 from trivia_render.encode.h264 import is_idr, parameter_sets, parameter_sets_sha256, unit_types
-from trivia_render.encode.packets import read_video_packets
+from trivia_render.encode.packets import open_video, read_video_packets
 from trivia_render.errors import VideoOutOfSpecError
 
 SPS, PPS = b"\x67\x64\x00\x28abc", b"\x68\xeb\xe3"
@@ -116,3 +116,9 @@ def test_a_real_streams_packets_are_read_and_a_damaged_one_is_out_of_specificati
     path.write_bytes(data)
     with pytest.raises(VideoOutOfSpecError, match="does not end in its packet"):
         read_video_packets(path)
+
+
+@pytest.mark.parametrize("ours", [ValueError("a bug"), AttributeError("a bug")])
+def test_a_fault_of_ours_is_not_taken_for_the_videos(make_clip: MakeClip, ours: Exception) -> None:
+    with pytest.raises(type(ours), match="a bug"), open_video(make_clip("clip.mp4", 3).path):
+        raise ours

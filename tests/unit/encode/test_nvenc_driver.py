@@ -39,8 +39,13 @@ FAULTS: dict[str, type[EncoderUnavailableError]] = {
     "cuInit=999": GpuLostError,
     "cuCtxCreate=214": GpuLostError,
     "cuCtxPushCurrent=719": GpuLostError,
+    "OpenEncodeSessionEx=20": GpuLostError,
+    "InitializeEncoder=20": GpuLostError,
+    "CreateInputBuffer=20": GpuLostError,
     # In the middle of an encode, after all was well.
     "EncodePicture=20": GpuLostError,
+    "EncodePicture=11": GpuLostError,
+    "EncodePicture=23": GpuLostError,
     "LockBitstream=5": GpuLostError,
     "caps=0": EncoderUnavailableError,
     "InitializeEncoder=8": EncoderUnavailableError,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.encode import nvenc_faults
+from trivia_render.encode.ffmpeg import Ffmpeg
 from trivia_render.encode.nvenc_faults import nvenc_error, nvenc_fault, nvml_fault
 from trivia_render.errors import (
     MACHINE_FAULTS,
@@ -96,8 +96,8 @@ TEXTS: dict[type[EncoderUnavailableError], dict[str, str]] = {
         "launch failure": "stub; nvenc.c, nvenc_push_context",
         "dl_fn->cuda_dl->cuCtxPushCurrent(ctx->cu_context) failed -> CUDA_ERROR_ILLEGAL_ADDRESS: an illegal "
         "memory access was encountered": "stub",
-        "dl_fn->cuda_dl->cuCtxPushCurrent(ctx->cu_context) failed -> CUDA_ERROR_INVALID_CONTEXT: invalid device "
-        "context": "cuda.h, CUresult 201; cuGetErrorString",
+        "dl_fn->cuda_dl->cuCtxPushCurrent(ctx->cu_context) failed -> CUDA_ERROR_INVALID_CONTEXT: invalid "
+        "device context": "cuda.h, CUresult 201; cuGetErrorString",
         "EncodePicture failed!: generic error (20): ": "stub",
         "Failed locking bitstream buffer: generic error (20): ": "stub",
         "OpenEncodeSessionEx failed: generic error (20): (no details)": "stub",
@@ -117,6 +117,7 @@ TEXTS: dict[type[EncoderUnavailableError], dict[str, str]] = {
         "Height 1920 exceeds 1080": "nvenc.c, nvenc_check_capabilities",
         "InitializeEncoder failed: invalid param (8): ": "stub; frames under 145 x 49 on Turing",
         "InitializeEncoder failed: unsupported param (12): ": "nvenc.c, nvenc_errors",
+        "Cannot get the preset configuration: unsupported param (12): ": "stub",
         "Unknown encoder 'h264_nvenc'": "FFmpeg built without NVENC",
         "Error setting option preset to value p4.": "both, of p9; opt.c: before 4.4 there is no p1 to p7",
         "Unrecognized option 'forced-idr'.": "both, of an option that they do not have; ffmpeg_opt.c",
@@ -242,8 +243,8 @@ def test_the_error_has_the_words_and_the_last_lines() -> None:
     error = nvenc_error(fault, purpose="encoding clip.mp4", evidence="  its last lines")
     assert isinstance(error, GpuLostError)
     assert error.message == (
-        "The GPU is lost, or its driver no longer reaches it (EncodePicture failed!: invalid device (4)), while "
-        "encoding clip.mp4."
+        "The GPU is lost, or its driver no longer reaches it (EncodePicture failed!: invalid device (4)), "
+        "while encoding clip.mp4."
     )
     assert error.evidence == "  its last lines"
 

@@ -43,6 +43,8 @@ class Nvml:
         self.at_start: NVMLError | None = None
         self.at_handle: dict[int, NVMLError] = {}
         self.without_encoder: set[int] = set()
+        self.at_facts: NVMLError | None = None
+        self.at_end: NVMLError | None = None
         self.opened = 0
 
     def nvmlInit(self) -> None:  # noqa: N802 - NVML's name, as those below
@@ -52,8 +54,16 @@ class Nvml:
 
     def nvmlShutdown(self) -> None:  # noqa: N802
         self.opened -= 1
+        if self.at_end is not None:
+            raise self.at_end
+
+    def _tell_facts(self) -> None:
+        assert self.opened == 1, "the real one raises where it is not open"
+        if self.at_facts is not None:
+            raise self.at_facts
 
     def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
+        self._tell_facts()
         return "535.183.01"
 
     def nvmlDeviceGetCount(self) -> int:  # noqa: N802
@@ -68,20 +78,25 @@ class Nvml:
         return f"GPU-{handle}"
 
     def nvmlDeviceGetName(self, handle: int) -> str:  # noqa: N802
+        self._tell_facts()
         return self.names[handle]
 
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:  # noqa: N802
+        self._tell_facts()
         return SimpleNamespace(used=0, total=16 * 2**30, free=0)
 
     def nvmlDeviceGetEncoderCapacity(self, handle: int, query: int) -> int:  # noqa: N802
         if handle in self.without_encoder:
             raise NotSupportedError
+        self._tell_facts()
         return 100
 
     def nvmlDeviceGetEncoderStats(self, handle: int) -> list[int]:  # noqa: N802
+        self._tell_facts()
         return [2, 60, 900]
 
     def nvmlDeviceGetTotalEccErrors(self, handle: int, kind: int, counter: int) -> int:  # noqa: N802
+        self._tell_facts()
         raise NotSupportedError
 
 
@@ -174,8 +189,39 @@ def test_a_gpu_that_nvml_cannot_reach_is_refused_without_an_encode(
 
 
 @pytest.mark.parametrize(
+    "words", ["Unknown Error", "Not Found", "Insufficient Permissions", "Function Not Found", "Timeout"]
+)
+def test_a_fact_that_nvml_does_not_tell_refuses_no_gpu(
+    look: Look, tries: list[tuple[str, int | None]], words: str
+) -> None:
+    nvml = Nvml(T4)
+    nvml.at_facts = NVMLError(words)
+    found = look(nvml)
+    assert found.refusal is None
+    (gpu,) = found.gpus
+    assert (gpu.name, gpu.driver_version, gpu.memory_total_bytes) == ("a GPU without a name", "unknown", None)
+    assert (gpu.encoder_capacity_percent, gpu.encoder_sessions, gpu.ecc_errors) == (None, None, None)
+    assert tries == [(name, 0) for name in ("16:9", "9:16", "1:1")]
+
+
+@pytest.mark.parametrize("at_handle", [{}, {0: NVMLError("GPU is lost")}])
+def test_nvml_that_does_not_end_changes_nothing_of_what_was_found(
+    look: Look, tries: list[tuple[str, int | None]], at_handle: dict[int, NVMLError]
+) -> None:
+    nvml = Nvml(T4)
+    nvml.at_handle, nvml.at_end = at_handle, NVMLError("Unknown Error")
+    refusal = look(nvml).refusal
+    assert (None if refusal is None else refusal.code, len(tries)) == (
+        ("gpu_lost", 0) if at_handle else (None, 3)
+    )
+
+
+@pytest.mark.parametrize(
     ("words", "code"),
-    [("Driver Not Loaded", "gpu_missing"), ("Driver/library version mismatch", "driver_too_old")],
+    [
+        ("Driver Not Loaded", "gpu_missing"),
+        ("RM has detected an NVML/RM version mismatch.", "driver_too_old"),
+    ],
 )
 def test_a_driver_that_does_not_start_is_refused(look: Look, words: str, code: str) -> None:
     nvml = Nvml(T4)

@@ -124,10 +124,11 @@ def test_machines_that_cannot_render_it_have_a_limit(ports: Ports) -> None:
     assert (status.state, status.error_code, status.crashes) == ("failed", "crash_limit", 3)
 
 
-def test_outages_have_none(ports: Ports) -> None:
+@pytest.mark.parametrize("error", [OUTAGES[0], NvencSessionsExhaustedError("full", remedy="Wait.")])
+def test_outages_and_gpus_that_are_busy_have_none(ports: Ports, error: TriviaRenderError) -> None:
     for _ in range(5):
         with pytest.raises(JobGivenBackError):
-            fail_with(ports, OUTAGES[0], pool_start="run-1:1")
+            fail_with(ports, error, pool_start="run-1:1")
     assert (status_in(ports.store).state, status_in(ports.store).crashes) == ("pending", 0)
 
 

@@ -36,7 +36,14 @@ from trivia_render.errors import (
 from trivia_render.models.parse import parse_job_config
 from trivia_render.pipeline.handover import give_back
 from trivia_render.pipeline.ports import Ports
-from trivia_render.pipeline.submission import Submission, note_run, resubmit_job, retry_job, retry_seen_job, submit_job
+from trivia_render.pipeline.submission import (
+    Submission,
+    note_run,
+    resubmit_job,
+    retry_job,
+    retry_seen_job,
+    submit_job,
+)
 from trivia_render.storage.keys import asset_key, config_key, lease_key, status_key
 from trivia_render.storage.local import LocalStore
 

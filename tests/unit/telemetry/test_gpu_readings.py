@@ -35,6 +35,7 @@ class Nvml:
     def __init__(self, *names: str | bytes) -> None:
         self.names = names
         self.at_start: NVMLError | None = None
+        self.at_handle: dict[int, NVMLError] = {}
         self.at_reading: dict[int, NVMLError] = {}
         self.at_encoder: NVMLError | None = None
         self.calls: list[str] = []
@@ -51,6 +52,8 @@ class Nvml:
         return len(self.names)
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        if index in self.at_handle:
+            raise self.at_handle[index]
         return index
 
     def nvmlDeviceGetName(self, handle: int) -> str | bytes:  # noqa: N802
@@ -87,14 +90,22 @@ def test_each_gpu_is_read_with_its_encoder_and_nvml_stays_open() -> None:
 def test_a_gpu_that_falls_off_the_bus_is_said_and_nvml_is_opened_anew() -> None:
     nvml = Nvml("Tesla T4", "Tesla T4")
     reader = GpuReader(nvml)
-    nvml.at_reading = {1: NVMLError("GPU is lost")}
-    found = reader.read()
-    assert found.gpus == ()
-    assert found.error is not None
-    assert "GPU is lost" in found.error
-    nvml.at_reading = {}
+    nvml.at_handle = {1: NVMLError("GPU is lost")}
+    assert reader.read() == GpuReadings(
+        error="The GPUs could not be reached: GPU is lost", fatal="GPU is lost"
+    )
+    nvml.at_handle = {}
     assert len(reader.read().gpus) == 2
     assert nvml.calls == ["init", "shutdown", "init"]
+
+
+def test_a_fact_that_cannot_be_read_is_said_and_is_not_fatal() -> None:
+    nvml = Nvml("Tesla T4")
+    reader = GpuReader(nvml)
+    nvml.at_reading = {0: NVMLError("Unknown Error")}
+    assert reader.read() == GpuReadings(error="The GPUs could not be read: Unknown Error")
+    nvml.at_reading = {}
+    assert len(reader.read().gpus) == 1
 
 
 def test_a_machine_without_nvml_has_no_gpus_and_is_asked_once() -> None:
@@ -117,12 +128,14 @@ def test_a_driver_that_is_loaded_later_is_found_then() -> None:
 def test_nvml_that_does_not_start_is_said() -> None:
     nvml = Nvml()
     nvml.at_start = NVMLError("Driver/library version mismatch")
-    assert GpuReader(nvml).read().error == "NVML could not be started: Driver/library version mismatch"
+    words = "Driver/library version mismatch"
+    assert GpuReader(nvml).read() == GpuReadings(error=f"NVML could not be started: {words}", fatal=words)
 
 
-def test_a_gpu_without_an_encoder_uses_none_of_it() -> None:
+@pytest.mark.parametrize("error", [NotSupportedError(), NVMLError("Unknown Error"), NVMLError("Not Found")])
+def test_the_use_of_an_encoder_that_is_not_told_is_none(error: NVMLError) -> None:
     nvml = Nvml("A100")
-    nvml.at_encoder = NotSupportedError()
+    nvml.at_encoder = error
     (gpu,) = GpuReader(nvml).read().gpus
     assert (gpu.utilisation_percent, gpu.encoder_utilisation_percent) == (12.0, 0.0)
 

@@ -71,7 +71,11 @@ def test_a_page_whose_name_was_bent_to_this_machine_reads_nothing(
     client: httpx.Client, host: str, path: str
 ) -> None:
     answer = client.get(path, headers={"Host": host})
-    assert (answer.status_code, answer.text) == (421, "This machine does not answer under that name.\n")
+    assert answer.status_code == 421
+    assert answer.text == (
+        "This machine does not answer under that name. Ask by its address, or add the name to "
+        "TRIVIA_ENDPOINT_HOSTS on it.\n"
+    )
 
 
 def test_without_further_names_no_domain_is_this_machine() -> None:

@@ -171,7 +171,7 @@ def test_a_fault_that_passes_by_itself_hides_none_that_lasts(
 def test_a_gpu_that_nvml_calls_lost_twice_is_a_fault_of_the_machine(
     sampler: Sampler, gpus: Gpus, name: str, words: str
 ) -> None:
-    gpus.says = GpuReadings(error=f"The GPUs could not be read: {words}")
+    gpus.says = GpuReadings(error=f"The GPUs could not be reached: {words}", fatal=words)
     sampler.look_at_gpus()
     assert sampler.fault(name) is None, "once, it may have met a driver that is busy"
     sampler.look_at_gpus()
@@ -181,8 +181,17 @@ def test_a_gpu_that_nvml_calls_lost_twice_is_a_fault_of_the_machine(
     assert words in found.message
 
 
-def test_nvml_that_does_not_say_what_is_wrong_is_no_fault(sampler: Sampler, gpus: Gpus, name: str) -> None:
-    gpus.says = GpuReadings(error="The GPUs could not be read: Timeout")
+@pytest.mark.parametrize(
+    "says",
+    [
+        GpuReadings(error="The GPUs could not be reached: Timeout", fatal="Timeout"),
+        GpuReadings(error="The GPUs could not be read: Unknown Error"),
+    ],
+)
+def test_nvml_that_does_not_say_what_is_wrong_or_only_tells_less_is_no_fault(
+    sampler: Sampler, gpus: Gpus, name: str, says: GpuReadings
+) -> None:
+    gpus.says = says
     for _ in range(3):
         sampler.look_at_gpus()
     assert sampler.fault(name) is None

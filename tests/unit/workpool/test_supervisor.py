@@ -409,6 +409,26 @@ def test_a_gpu_that_is_lost_at_work_gives_the_runs_back_and_is_refused(
     until(lambda: len(machine.workers()) == 1)
 
 
+@pytest.mark.usefixtures("soon")
+def test_a_gpu_that_is_lost_at_work_again_and_again_is_replaced_though_its_preflights_pass(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_RESTART_SECONDS", (0.01,))
+    gpu = Gpu()
+    machine = start(gpu)
+    for _ in range(admission.MAX_FAULTS):
+        until(lambda: machine.status().state == "ready" and len(machine.workers()) == 1)
+        name = machine.status().name
+        board = machine.scratch / f"board-{name}"
+        (board / "1.json").write_text(BoardEntry(pid=1, fault=refusal("gpu_lost")).model_dump_json())
+        until(lambda name=name: machine.status().name != name)  # type: ignore[misc]
+    until(lambda: machine.health() == 503)
+    found = machine.status()
+    assert found.refusal is not None
+    assert (found.state, found.refusal.code, machine.workers()) == ("refused", "gpu_lost", [])
+    assert gpu.looks == admission.MAX_FAULTS
+
+
 @pytest.mark.parametrize("code", ["nvenc_sessions_exhausted", "disk_full"])
 def test_a_passing_fault_of_a_run_leaves_the_worker_at_work(start: Start, code: str) -> None:
     machine = start(Gpu())
@@ -441,6 +461,8 @@ def test_a_refused_machine_is_drained_at_once_and_looked_at_when_that_is_taken_b
     ask_to_drain(store, DRAIN)
     until(lambda: machine.status().state == "drained")
     assert machine.status().refusal is None
+    time.sleep(admission.UNHEALTHY_SECONDS)
+    assert machine.health() == 200
     gpu.refusal = None
     take_drain_back(store, "vm-1")
     until(lambda: machine.status().state == "ready")
