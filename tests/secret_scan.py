@@ -69,7 +69,9 @@ class PasswordDetector(RegexBasedDetector):  # type: ignore[misc]
 
     secret_type = "User And Password"  # noqa: S105
     denylist = (
-        re.compile(r"auth_?string[\"']?\s*[:=]\s*[\"']?[^\s\"':${}<]+:([^\s\"']{6,})", re.IGNORECASE),
+        re.compile(
+            r"(?:auth_?string|prefect_auth)[\"']?\s*[:=]\s*[\"']?[^\s\"':${}<]+:([^\s\"']{6,})", re.IGNORECASE
+        ),
         re.compile(r"authorization[\"']?\s*[:=]\s*[\"']?basic\s+([A-Za-z0-9+/=_-]{8,})", re.IGNORECASE),
         re.compile(r"://[^\s/@:\"'${}<]+:([^\s@\"'${}<…]+)@"),
     )

@@ -17,7 +17,7 @@ from trivia_render.errors import DeployError, ProgramMissingError
 
 _TAIL_BYTES: Final = 8_000
 _TAIL_LINES: Final = 15
-#: A command whose fault passes is run again after so long, so many times: 12 minutes in all.
+#: A command whose fault passes is run again after so long, so many times: 11 minutes and more.
 _AGAIN_SECONDS: Final = 60.0
 _AGAIN_TIMES: Final = 12
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")

@@ -101,6 +101,16 @@ class DeploySettings(BaseSettings):
         description="how long Prefect's API may take until it answers for the first time",
     )
 
+    @field_validator("operators", "administrators")
+    @classmethod
+    def _are_members(cls, members: tuple[str, ...]) -> tuple[str, ...]:
+        # As infra/terraform/variables.tf has it.
+        if not all(
+            re.fullmatch(r"(user|group|serviceAccount):[^@\s]+@[^@\s]+", member) for member in members
+        ):
+            raise ValueError("each is written as user:…, group:… or serviceAccount:… with an address")
+        return members
+
     @field_validator("operators", "administrators", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

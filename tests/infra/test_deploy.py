@@ -77,6 +77,7 @@ def test_every_missing_setting_is_named_with_where_to_get_it() -> None:
         ("ALERT_EMAIL", "sre"),
         ("TRIVIA_BUILDER", "podman"),
         ("BUDGET", "0"),
+        ("OPERATORS", "sre@example.com"),
         ("TRIVIA_SQLADMIN_ENDPOINT", "http://10.0.0.1:80"),
     ],
 )
@@ -87,7 +88,8 @@ def test_a_setting_that_cannot_be_right_is_named(
         monkeypatch.setenv(key, its_value)
     with pytest.raises(BadInputError) as refused:
         load_deploy_settings()
-    assert f"  {name}={value!r}: " in refused.value.evidence
+    shown = f"({value!r},)" if name == "OPERATORS" else repr(value)
+    assert f"  {name}={shown}: " in refused.value.evidence
     assert len(refused.value.evidence.splitlines()) == 1
 
 

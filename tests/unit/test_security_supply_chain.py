@@ -99,6 +99,7 @@ PLANTED = {
     "github": "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
     "database": "postgresql://prefect:" + "s3cr3tpw" + "@10.0.0.5/prefect",
     "password": "PREFECT_API_AUTH_" + 'PASSWORD = "' + "Tr0ub4dor-and-3" + '"',
+    "compose's auth": "PREFECT_AUTH=" + "operator:" + "Zk3vTr0ub4dor",
     "auth string": "PREFECT_API_AUTH_STRING=" + "prefect:" + "Zk3vTr0ub4dor",
     "server's auth string": 'PREFECT_SERVER_API_AUTH_STRING: "' + "prefect:" + 'Zk3vTr0ub4dor"',
     "auth string in Terraform": 'auth_string = "' + "prefect:" + 'Zk3vTr0ub4dor"',

@@ -23,8 +23,12 @@ FAULTS: tuple[type[Exception], ...] = (
     OSError,
 )
 
-#: Holds all that is needed: reading a group, its operations and its autoscaler, resizing, deleting machines.
-ROLE = "roles/compute.instanceAdmin.v1"
+#: What is needed to read a group, its operations and its autoscaler, to resize it and to delete machines of it.
+#: The predefined role that has all of them, Compute Instance Admin, may change every machine of the project.
+ROLE = (
+    "a role with compute.instanceGroupManagers.get, .list and .update, compute.autoscalers.get and "
+    "compute.regionOperations.get (or zoneOperations), as Terraform's fleet sizer has them"
+)
 
 _PASSING_STATUS = {408, 429, 500, 502, 503, 504}
 # Compute Engine's limits on requests come as 403 too, and a resource that is being changed as 400.
@@ -87,7 +91,7 @@ def fleet_error(error: Exception, place: Place) -> FleetError:
         return FleetError(
             f"This account may not do that with the machine group {place}.",
             evidence=evidence,
-            remedy=f"Grant it {ROLE} on the project that PROJECT_ID names, or correct PROJECT_ID.",
+            remedy=f"Grant it {ROLE}, on the project that PROJECT_ID names, or correct PROJECT_ID.",
         )
     if _status_of(error) == http.client.NOT_FOUND:
         return FleetError(

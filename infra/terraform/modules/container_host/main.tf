@@ -49,8 +49,8 @@ locals {
     "--volume /var/lib/nvidia/bin:/usr/local/nvidia/bin:ro",
   ]
 
-  # Everything that is written is in volumes of the container's own, which go with it; /tmp holds unfinished
-  # videos, which would fill the memory.
+  # Everything that is written is in volumes of the container's own, which go with it: on the disk, since
+  # unfinished videos would fill the memory.
   arguments = {
     for name, container in var.containers : name => concat(
       [
