@@ -24,7 +24,7 @@ FAULTS: tuple[type[Exception], ...] = (
 )
 
 #: What is needed to read a group, its operations and its autoscaler, to resize it and to delete machines of
-#: it. The predefined role that has all of them, Compute Instance Admin, may change every machine of the project.
+#: it. The predefined role with all of them, Compute Instance Admin, may change every machine of a project.
 ROLE = (
     "a role with compute.instanceGroupManagers.get, .list and .update, compute.autoscalers.get and "
     "compute.regionOperations.get (or zoneOperations), as Terraform's fleet sizer has them"
