@@ -9,6 +9,8 @@ _QUERY = re.compile(r"\?[^\s#'\"]+")
 _SECRET_NAME = re.compile(
     r"AUTH|SECRET|PASSWORD|TOKEN|CREDENTIAL|(?:^|_)KEY(?:_|$)|CONNECTION_URL", re.IGNORECASE
 )
+#: A user, or a scheme, and what comes before an address.
+_PASSWORD = re.compile(r":.*@", re.DOTALL)
 _LONGEST_VALUE = 200
 
 
@@ -27,7 +29,7 @@ def redacted_url(text: str) -> str:
 
 def shown_value(variable: str, value: object) -> str:
     """Return an environment variable's value as an error may quote it: nothing if it may hold a password."""
-    if _SECRET_NAME.search(variable) or "@" in str(value):
+    if _SECRET_NAME.search(variable) or _PASSWORD.search(str(value)):
         return "(not shown)"
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
