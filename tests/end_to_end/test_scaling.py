@@ -119,6 +119,7 @@ def test_thirty_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is
     assert len({status["worker_id"] for status in statuses}) > 1, "the new workers have rendered too"
 
 
+@pytest.mark.faults
 def test_a_killed_control_worker_leaves_the_next_one_to_decide_and_nothing_is_done_twice(
     operator: Scaling,
 ) -> None:

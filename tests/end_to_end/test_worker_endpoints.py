@@ -86,6 +86,8 @@ def test_a_worker_and_its_heartbeat_name_the_job_and_how_far_it_is(
     fleet: Fleet, worker: Worker, ask: httpx.Client
 ) -> None:
     assert is_healthy(ask)
+    # The process of another file's last job may still be ending.
+    until(lambda: status(ask).runs == 0, seconds=30, what="a worker without a run")
     idle = status(ask)
     assert (idle.state, idle.runs, idle.jobs, idle.encodes_on) == ("ready", 0, (), "cpu")
     assert idle.idle_since is not None
