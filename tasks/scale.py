@@ -9,13 +9,14 @@ from tasks.artifacts import show_decision
 from tasks.pool_run import server_faults_as_outage
 from trivia_render.errors import FleetError
 from trivia_render.fleet.observation import Patience
+from trivia_render.fleet_wiring import make_machine_group, make_scaling_policy
 from trivia_render.models.fleet import DecisionRecord
 from trivia_render.models.ports import Store
 from trivia_render.pipeline.autoscaling import Autoscaler, autoscale_once
 from trivia_render.pipeline.ledger import measured_throughput
 from trivia_render.pipeline.workers import take_turn
 from trivia_render.settings import Settings
-from trivia_render.wiring import make_machine_group, make_scaling_policy, make_store
+from trivia_render.wiring import make_store
 from trivia_render.workpool.names import RENDER_POOL
 from trivia_render.workpool.queue import read_queue
 

@@ -16,15 +16,13 @@ from trivia_render.deployments_folder import deployments_folder
 from trivia_render.errors import WorkflowServerError, WorkflowServerRefusedError
 from trivia_render.fleet.local_group import worker_id_of
 from trivia_render.fleet.local_processes import LocalProcesses
+from trivia_render.fleet_wiring import make_local_group, make_local_processes, make_scaling_policy
 from trivia_render.gce import metadata_url
 from trivia_render.settings import Settings, load_settings
 from trivia_render.wiring import (
     endpoint_names,
     log_to_stdout,
-    make_local_group,
-    make_local_processes,
     make_rates,
-    make_scaling_policy,
     make_scratch,
     make_store,
     needs_gpu,
