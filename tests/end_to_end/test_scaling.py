@@ -27,11 +27,10 @@ from trivia_render.workpool.processes import Engine, find_engines
 pytestmark = pytest.mark.timeout(900)
 
 AUTOSCALE = "autoscale/scheduled"
-JOBS = 30
 #: The rules with their times shortened: 10 minutes idle, 5 minutes of cooldown, a decision a minute.
 SHORTENED = {
     "TRIVIA_MAX_MACHINES": "3",
-    "TRIVIA_VIDEOS_PER_MACHINE": "20",
+    "TRIVIA_VIDEOS_PER_MACHINE": "8",
     "TRIVIA_SCALE_UP_PENDING": "5",
     "TRIVIA_IDLE_SECONDS": "6",
     "TRIVIA_SCALING_COOLDOWN_SECONDS": "4",
@@ -78,17 +77,18 @@ def operator(tmp_path: Path) -> Iterator[Scaling]:
     operator.trivia("down")
 
 
-def test_thirty_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is_lost(
-    operator: Scaling,
+@pytest.mark.parametrize("jobs", [16, pytest.param(30, marks=pytest.mark.load)])
+def test_many_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is_lost(
+    operator: Scaling, jobs: int
 ) -> None:
     operator.trivia("up")
     assert len(operator.workers()) == 1
     operator.hurry()
     lines = "\n".join(
         json.dumps({"job_id": f"job-{number}", "config": quick_config(f"round {number % 5}")})
-        for number in range(JOBS)
+        for number in range(jobs)
     )
-    operator.trivia("batch", "-", "--shard-size", "10", stdin=lines)
+    operator.trivia("batch", "-", "--shard-size", "4", stdin=lines)
     until(lambda: len(operator.workers()) == 3, seconds=90, what="three workers")
     shown = until(
         lambda: told if (told := operator.told())["target_machines"] == 3 else None,
@@ -98,10 +98,10 @@ def test_thirty_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is
     assert shown["queue"]["pending"] is not None
 
     def ended() -> bool:
-        states = Counter(operator.status(f"job-{number}")["state"] for number in range(JOBS))
-        return states["completed"] == JOBS
+        states = Counter(operator.status(f"job-{number}")["state"] for number in range(jobs))
+        return states["completed"] == jobs
 
-    until(ended, seconds=480, what="thirty videos", pause=1.0)
+    until(ended, seconds=480, what="all videos", pause=1.0)
     until(lambda: len(operator.workers()) == 1, seconds=120, what="one worker again")
     until(
         lambda: operator.told()["target_machines"] == 1, seconds=30, what="the dashboard to show one machine"
@@ -113,7 +113,7 @@ def test_thirty_jobs_take_the_fleet_from_one_worker_to_more_and_back_and_none_is
     ] == ["pending"]
     assert "idle" in {decision.trigger for decision in past}
     assert len({name for decision in past for name in decision.removed}) >= 2
-    statuses = [operator.status(f"job-{number}") for number in range(JOBS)]
+    statuses = [operator.status(f"job-{number}") for number in range(jobs)]
     assert {status["crashes"] for status in statuses} == {0}
     assert {status["attempt"] for status in statuses} == {1}, "no worker was taken away from its job"
     assert len({status["worker_id"] for status in statuses}) > 1, "the new workers have rendered too"
